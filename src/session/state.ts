@@ -1,0 +1,176 @@
+/**
+ * Owns the shape of the app's state: one discriminated union per concern, so that contradictions
+ * cannot be written down. Types only; `session.ts` changes it.
+ */
+import type { BackendName, EngineInfo } from '../engine/backends.ts';
+import type { Classification } from '../image/picture.ts';
+import type { Evaluation } from '../ml/evaluate.ts';
+import type { EpochRecord, ModelCard } from '../ml/modelCard.ts';
+import type { NetworkName } from '../ml/network.ts';
+import type { Recipe } from '../ml/recipe.ts';
+
+/** An error as the page shows it: what happened, where, and what to do, in `message`. */
+export interface Fault {
+  /** The error's class, e.g. "DatasetError". */
+  readonly name: string;
+  readonly message: string;
+}
+
+export type DataSource = 'full' | 'sample' | 'own';
+
+/** What the page knows of the data set in the worker. */
+export interface DataInfo {
+  readonly source: DataSource;
+  /** Names of the files, e.g. "fashion-mnist_train.csv.gz". */
+  readonly trainFile: string;
+  readonly testFile: string;
+  readonly numTrain: number;
+  readonly numTest: number;
+  /** Rows of each class, by label. */
+  readonly trainCounts: readonly number[];
+  readonly testCounts: readonly number[];
+  /** True where the parsed copy came from IndexedDB. */
+  readonly fromCache: boolean;
+  readonly elapsedMs: number;
+}
+
+export type DataState =
+  | { readonly phase: 'idle' }
+  | {
+      readonly phase: 'loading';
+      readonly source: DataSource;
+      readonly stage: 'cache' | 'fetch' | 'parse' | 'keep';
+      readonly file: string;
+      readonly loadedBytes: number;
+      /** Null where the server does not say. */
+      readonly totalBytes: number | null;
+      readonly rows: number;
+      /** 1 on the first try. */
+      readonly attempt: number;
+    }
+  | { readonly phase: 'ready'; readonly info: DataInfo }
+  /** `previous` is the data still in use, where a load failed after another had succeeded. */
+  | {
+      readonly phase: 'failed';
+      readonly source: DataSource;
+      readonly fault: Fault;
+      readonly previous: DataInfo | null;
+    };
+
+export type EngineState =
+  | { readonly phase: 'starting' }
+  | { readonly phase: 'ready'; readonly info: EngineInfo }
+  | { readonly phase: 'failed'; readonly fault: Fault };
+
+/** A point of the live charts. `step` counts optimizer steps from the start of the run. */
+export interface ChartPoint {
+  readonly step: number;
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+/** A run, under way or over. */
+export interface Run {
+  readonly id: string;
+  readonly network: NetworkName;
+  readonly recipe: Recipe;
+  readonly backend: BackendName;
+  readonly dataName: string;
+  readonly startedAt: string;
+  readonly numTrain: number;
+  readonly numValidation: number;
+  readonly stepsPerEpoch: number;
+  readonly step: number;
+  readonly epoch: number;
+  readonly learningRate: number;
+  readonly imagesPerSecond: number;
+  readonly elapsedMs: number;
+  /** Smoothed training figures, thinned to at most 300 points. */
+  readonly trainPoints: readonly ChartPoint[];
+  /** At epoch ends. */
+  readonly validationPoints: readonly ChartPoint[];
+  readonly history: readonly EpochRecord[];
+}
+
+export type TrainingState =
+  | { readonly phase: 'idle' }
+  | { readonly phase: 'preparing'; readonly run: Run }
+  | { readonly phase: 'training'; readonly run: Run }
+  | { readonly phase: 'paused'; readonly run: Run }
+  | { readonly phase: 'stopping'; readonly run: Run }
+  | {
+      readonly phase: 'finished';
+      readonly run: Run;
+      readonly reason: 'completed' | 'earlyStopped' | 'stopped';
+    }
+  | { readonly phase: 'failed'; readonly run: Run | null; readonly fault: Fault };
+
+export type EvaluationState =
+  | { readonly phase: 'idle' }
+  | { readonly phase: 'running'; readonly done: number; readonly total: number }
+  /** `modelId` is the model it was measured on. */
+  | { readonly phase: 'ready'; readonly evaluation: Evaluation; readonly modelId: string }
+  | { readonly phase: 'failed'; readonly fault: Fault };
+
+export type ModelState =
+  | { readonly phase: 'loading' }
+  /** `isSaved`: kept under a name of the person's choosing. */
+  | { readonly phase: 'live'; readonly card: ModelCard }
+  | { readonly phase: 'none'; readonly fault: Fault | null };
+
+/** A model kept in IndexedDB. */
+export interface StoredModel {
+  readonly card: ModelCard;
+  readonly bytes: number;
+  /** 'latest' is kept by itself after each run, 'named' by the person. */
+  readonly kind: 'latest' | 'named';
+}
+
+export type LibraryState =
+  | { readonly phase: 'loading' }
+  | { readonly phase: 'ready'; readonly models: readonly StoredModel[] }
+  | { readonly phase: 'failed'; readonly fault: Fault };
+
+/** A finished run kept for comparison. */
+export interface RunSummary {
+  readonly id: string;
+  readonly network: string;
+  readonly recipe: Recipe;
+  readonly backend: string;
+  readonly dataName: string;
+  readonly startedAt: string;
+  readonly elapsedMs: number;
+  readonly reason: 'completed' | 'earlyStopped' | 'stopped';
+  readonly history: readonly EpochRecord[];
+  readonly testAccuracy: number | null;
+  readonly testLoss: number | null;
+}
+
+/** One picture a person brought. */
+export interface Upload {
+  readonly id: string;
+  readonly name: string;
+  readonly state:
+    | { readonly phase: 'waiting' }
+    | {
+        readonly phase: 'done';
+        readonly classification: Classification;
+        readonly thumbnail: string;
+      }
+    | { readonly phase: 'refused'; readonly fault: Fault };
+}
+
+export interface SessionState {
+  readonly engine: EngineState;
+  readonly data: DataState;
+  readonly training: TrainingState;
+  readonly evaluation: EvaluationState;
+  /** The model that classifies now. */
+  readonly model: ModelState;
+  readonly library: LibraryState;
+  /** Most recent first. */
+  readonly runs: readonly RunSummary[];
+  /** What the person has set in the Train room. Kept across reloads. */
+  readonly network: NetworkName;
+  readonly recipe: Recipe;
+}
