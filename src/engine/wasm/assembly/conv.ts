@@ -522,8 +522,8 @@ function filterGroup(partial: usize, image: i32, numImages: i32, firstRow: i32, 
   }
 
   const outStep = <usize>s.numPanels * 32;
-  const step = copiesPatches() ? 16 : <usize>s.strideWidth * 16;
-  const runStep = (copiesPatches() ? 1 : <usize>s.strideHeight) * <usize>width * 16;
+  const step = <usize>(copiesPatches() ? 1 : s.strideWidth) * 16;
+  const runStep = <usize>((copiesPatches() ? 1 : s.strideHeight) * width) * 16;
   for (let tap = 0; tap < gradientTaps(); tap++) {
     const ky = tap / s.filterWidth;
     const kx = tap % s.filterWidth;

@@ -265,8 +265,8 @@ export function columnTile(
  */
 export function packPanel(
   source: usize,
-  rowStep: usize,
-  columnStep: usize,
+  rowStep: i32,
+  columnStep: i32,
   depth: i32,
   numColumns: i32,
   panel: i32,
@@ -274,8 +274,8 @@ export function packPanel(
 ): void {
   const first = panel * TILE_COLUMNS;
   const count = min(TILE_COLUMNS, numColumns - first);
-  let from = source + ((<usize>first * columnStep) << 2);
-  const step = rowStep << 2;
+  let from = source + (<usize>(first * columnStep) << 2);
+  const step = <usize>rowStep << 2;
   if (count == TILE_COLUMNS && columnStep == 1) {
     for (let k = 0; k < depth; k++) {
       v128.store(out, v128.load(from));
@@ -285,7 +285,7 @@ export function packPanel(
     }
     return;
   }
-  const across = columnStep << 2;
+  const across = <usize>columnStep << 2;
   for (let k = 0; k < depth; k++) {
     let at = from;
     let c = 0;
@@ -440,7 +440,7 @@ function matMulChunk(chunk: i32): void {
 
   const table = scratch() + TILE_SCRATCH;
   const tileBytes = HEAD_BYTES + SEGMENT_BYTES;
-  const sink = table + (BLOCK_ROWS / TILE_ROWS) * tileBytes;
+  const sink = table + <usize>(BLOCK_ROWS / TILE_ROWS) * tileBytes;
   const numTiles = (lastRow - firstRow + TILE_ROWS - 1) / TILE_ROWS;
   for (let t = 0; t < numTiles; t++) {
     const tile = table + <usize>t * tileBytes;

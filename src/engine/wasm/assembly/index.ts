@@ -5,3 +5,11 @@ export {
   convFilterGradient, convFilterGradientWorkspace, convForward, convForwardWorkspace,
   convInputGradient, convInputGradientWorkspace, convScratch, convShape,
 } from './conv';
+export { averagePool, averagePoolGradient, maxPool, maxPoolGradient } from './pool';
+export { channelMoments, normalize, normalizeGradient, normWorkspace } from './normalize';
+export { binary, dropout, unary } from './elementwise';
+export {
+  argReduce, reduce, reduceWorkspace, softmax, softmaxCrossEntropy, softmaxCrossEntropyGradient,
+} from './reduce';
+export { copyLayout, fill, stridedCopy } from './copy';
+export { adam, sgd } from './optimizer';
