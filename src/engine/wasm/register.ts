@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { BACKEND_NAME, SimdBackend } from './backend.ts';
 import { type KernelOptions, Kernels } from './kernels.ts';
 import { registerKernels } from './nativeKernels.ts';
+import { registerTrainingKernels } from './trainingKernels.ts';
 
 /**
  * Loads the kernels, starts their threads and registers the backend 'simd' with TensorFlow.js. Calls
@@ -16,6 +17,7 @@ export async function registerSimdBackend(options: KernelOptions = {}): Promise<
   if (!tf.engine().registryFactory[BACKEND_NAME]) {
     const backend = new SimdBackend(await Kernels.load(options));
     registerKernels();
+    registerTrainingKernels();
     // Priority 0: never chosen by itself; the engine decides.
     tf.registerBackend(BACKEND_NAME, () => backend, 0);
   }
