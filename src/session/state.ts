@@ -48,7 +48,8 @@ export type DataState =
       /** 1 on the first try. */
       readonly attempt: number;
     }
-  | { readonly phase: 'ready'; readonly info: DataInfo }
+  /** `note` tells what the person should know of it, e.g. why it is the sample. */
+  | { readonly phase: 'ready'; readonly info: DataInfo; readonly note: string | null }
   /** `previous` is the data still in use, where a load failed after another had succeeded. */
   | {
       readonly phase: 'failed';
@@ -94,6 +95,8 @@ export interface Run {
 
 export type TrainingState =
   | { readonly phase: 'idle' }
+  /** Train was pressed; the data is on its way (see `DataState`). */
+  | { readonly phase: 'waitingForData' }
   | { readonly phase: 'preparing'; readonly run: Run }
   | { readonly phase: 'training'; readonly run: Run }
   | { readonly phase: 'paused'; readonly run: Run }
@@ -114,7 +117,6 @@ export type EvaluationState =
 
 export type ModelState =
   | { readonly phase: 'loading' }
-  /** `isSaved`: kept under a name of the person's choosing. */
   | { readonly phase: 'live'; readonly card: ModelCard }
   | { readonly phase: 'none'; readonly fault: Fault | null };
 
