@@ -8,6 +8,9 @@ import type { Evaluation } from '../ml/evaluate.ts';
 import type { EpochRecord, ModelCard } from '../ml/modelCard.ts';
 import type { NetworkName } from '../ml/network.ts';
 import type { Recipe } from '../ml/recipe.ts';
+import type { Library, RunSummary } from '../store/records.ts';
+
+export type { RunSummary, StoredModel } from '../store/records.ts';
 
 /** An error as the page shows it: what happened, where, and what to do, in `message`. */
 export interface Fault {
@@ -120,33 +123,14 @@ export type ModelState =
   | { readonly phase: 'live'; readonly card: ModelCard }
   | { readonly phase: 'none'; readonly fault: Fault | null };
 
-/** A model kept in IndexedDB. */
-export interface StoredModel {
-  readonly card: ModelCard;
-  readonly bytes: number;
-  /** 'latest' is kept by itself after each run, 'named' by the person. */
-  readonly kind: 'latest' | 'named';
-}
-
 export type LibraryState =
   | { readonly phase: 'loading' }
-  | { readonly phase: 'ready'; readonly models: readonly StoredModel[] }
+  /**
+   * `fault` is what the last action on models (save, load, rename, delete, restore, import) could not do;
+   * null again once one succeeds. The list stays as it was.
+   */
+  | (Library & { readonly phase: 'ready'; readonly fault: Fault | null })
   | { readonly phase: 'failed'; readonly fault: Fault };
-
-/** A finished run kept for comparison. */
-export interface RunSummary {
-  readonly id: string;
-  readonly network: string;
-  readonly recipe: Recipe;
-  readonly backend: string;
-  readonly dataName: string;
-  readonly startedAt: string;
-  readonly elapsedMs: number;
-  readonly reason: 'completed' | 'earlyStopped' | 'stopped';
-  readonly history: readonly EpochRecord[];
-  readonly testAccuracy: number | null;
-  readonly testLoss: number | null;
-}
 
 /** One picture a person brought. */
 export interface Upload {
