@@ -3,20 +3,14 @@
  * them, supervises them and starts them anew when one dies. Knows no React.
  */
 import type { StoreApi } from 'zustand/vanilla';
-import type { Dataset } from '../data/dataset.ts';
+import type { Dataset, GarmentPage } from '../data/dataset.ts';
 import type { BackendName } from '../engine/backends.ts';
 import type { Classification, Picture } from '../image/picture.ts';
 import type { NetworkName } from '../ml/network.ts';
 import type { Recipe } from '../ml/recipe.ts';
 import type { SessionState } from './state.ts';
 
-/** Some rows of a data file with their row indices (0-based, in file order). */
-export interface GarmentPage extends Dataset {
-  /** `[n]` row index of each picture. */
-  readonly rows: Uint32Array;
-  /** Rows that match the query in all. */
-  readonly total: number;
-}
+export type { GarmentPage } from '../data/dataset.ts';
 
 /**
  * Actions never throw for what a person can cause: the outcome lands in the state (or, where a

@@ -2,6 +2,7 @@
  * Owns the shape of the app's state: one discriminated union per concern, so that contradictions
  * cannot be written down. Types only; `session.ts` changes it.
  */
+import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
 import type { BackendName, EngineInfo } from '../engine/backends.ts';
 import type { Classification } from '../image/picture.ts';
 import type { Evaluation } from '../ml/evaluate.ts';
@@ -10,6 +11,7 @@ import type { NetworkName } from '../ml/network.ts';
 import type { Recipe } from '../ml/recipe.ts';
 import type { Library, RunSummary } from '../store/records.ts';
 
+export type { DataInfo, DataSource } from '../data/source.ts';
 export type { RunSummary, StoredModel } from '../store/records.ts';
 
 /** An error as the page shows it: what happened, where, and what to do, in `message`. */
@@ -19,38 +21,9 @@ export interface Fault {
   readonly message: string;
 }
 
-export type DataSource = 'full' | 'sample' | 'own';
-
-/** What the page knows of the data set in the worker. */
-export interface DataInfo {
-  readonly source: DataSource;
-  /** Names of the files, e.g. "fashion-mnist_train.csv.gz". */
-  readonly trainFile: string;
-  readonly testFile: string;
-  readonly numTrain: number;
-  readonly numTest: number;
-  /** Rows of each class, by label. */
-  readonly trainCounts: readonly number[];
-  readonly testCounts: readonly number[];
-  /** True where the parsed copy came from IndexedDB. */
-  readonly fromCache: boolean;
-  readonly elapsedMs: number;
-}
-
 export type DataState =
   | { readonly phase: 'idle' }
-  | {
-      readonly phase: 'loading';
-      readonly source: DataSource;
-      readonly stage: 'cache' | 'fetch' | 'parse' | 'keep';
-      readonly file: string;
-      readonly loadedBytes: number;
-      /** Null where the server does not say. */
-      readonly totalBytes: number | null;
-      readonly rows: number;
-      /** 1 on the first try. */
-      readonly attempt: number;
-    }
+  | ({ readonly phase: 'loading'; readonly source: DataSource } & DataProgress)
   /** `note` tells what the person should know of it, e.g. why it is the sample. */
   | { readonly phase: 'ready'; readonly info: DataInfo; readonly note: string | null }
   /** `previous` is the data still in use, where a load failed after another had succeeded. */
