@@ -1,6 +1,7 @@
 /**
  * Owns the types of what is kept in the browser's storage, as the page sees it. Types only.
  */
+import type { BackendName } from '../engine/backends.ts';
 import type { EpochRecord, ModelCard } from '../ml/modelCard.ts';
 import type { NetworkName } from '../ml/network.ts';
 import type { Recipe } from '../ml/recipe.ts';
@@ -42,8 +43,11 @@ export interface RunSummary {
   readonly testLoss: number | null;
 }
 
-/** What the person has set in the Train room. */
+/** What the person has set, brought back at the next visit. */
 export interface Settings {
   readonly network: NetworkName;
   readonly recipe: Recipe;
+  readonly backend: BackendName | 'auto';
+  /** The data last loaded; null before the first load. */
+  readonly source: 'full' | 'sample' | null;
 }
