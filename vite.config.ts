@@ -1,0 +1,52 @@
+/**
+ * Owns how the app is built: relative addresses, module workers, and the policy in the page itself.
+ */
+import { fileURLToPath } from 'node:url';
+import react from '@vitejs/plugin-react';
+import { defineConfig, type Plugin } from 'vite';
+import {
+  CONTENT_SECURITY_POLICY,
+  DEVELOPMENT_HEADERS,
+  PRODUCTION_HEADERS,
+} from './scripts/headers.ts';
+
+/** Writes the policy into the built page, so that a static host that sends no headers is as strict. */
+function policyInPage(): Plugin {
+  return {
+    name: 'atelier:policy-in-page',
+    apply: 'build',
+    transformIndexHtml: () => [
+      {
+        tag: 'meta',
+        attrs: { 'http-equiv': 'Content-Security-Policy', content: CONTENT_SECURITY_POLICY },
+        injectTo: 'head-prepend',
+      },
+    ],
+  };
+}
+
+export default defineConfig({
+  // Relative, so that dist/ works at any address, sub-paths included.
+  base: './',
+  plugins: [react(), policyInPage()],
+  resolve: {
+    alias: [
+      {
+        // tfjs-vis draws through vega-embed, which evaluates text unless told otherwise. Only the
+        // bare name is ours: our wrapper itself imports the real one by a deeper path.
+        find: /^vega-embed$/,
+        replacement: fileURLToPath(new URL('./src/ui/charts/vegaEmbed.ts', import.meta.url)),
+      },
+    ],
+  },
+  worker: { format: 'es' },
+  build: {
+    target: 'es2022',
+    // Every browser that runs the app knows module preloading.
+    modulePreload: { polyfill: false },
+    // The worker and the charts are large by nature and load when first needed.
+    chunkSizeWarningLimit: 2500,
+  },
+  server: { headers: DEVELOPMENT_HEADERS },
+  preview: { headers: PRODUCTION_HEADERS },
+});
