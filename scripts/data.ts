@@ -215,7 +215,7 @@ async function unpackDebianPackage(workFolder: string): Promise<string> {
   try {
     await apt('download', DEBIAN_PACKAGE);
   } catch (error) {
-    if (isMissingCommand(error)) throw new Error('this system has no apt-get, so no Debian');
+    if (isNotFound(error)) throw new Error('this system has no apt-get, so no Debian');
     // A fresh container has no package lists, and /var/lib/apt is root's: keep lists of our own.
     options.push(`Dir::State::Lists=${workFolder}/lists`, `Dir::Cache=${workFolder}/cache`);
     await mkdir(join(workFolder, 'lists', 'partial'), { recursive: true });
@@ -297,6 +297,7 @@ function inMegabytes(bytes: number): string {
 /** The reason of an error in a line, without a full stop. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if ('path' in error && isNotFound(error)) return `${error.path} is missing`;
   // fetch says only "fetch failed"; a failed command's own words are the last line of its stderr.
   const stderr = 'stderr' in error && typeof error.stderr === 'string' ? error.stderr.trim() : '';
   const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
@@ -304,7 +305,7 @@ function describe(error: unknown): string {
   return text.replace(/\.$/, '');
 }
 
-function isMissingCommand(error: unknown): boolean {
+function isNotFound(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
