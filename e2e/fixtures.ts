@@ -3,24 +3,14 @@
  * what must never happen, and the ways to open the page.
  */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { type BrowserContext, test as base, expect, type Page } from 'playwright/test';
+import { BUILD_FOLDER } from '../scripts/build.ts';
 import { PRODUCTION_HEADERS } from '../scripts/headers.ts';
 import { type PageServer, serve } from '../scripts/serve.ts';
-import type { Session } from '../src/session/session.ts';
 import type { SessionState } from '../src/session/state.ts';
 
 export { expect } from 'playwright/test';
-
-declare global {
-  interface Window {
-    /** The page's session, put there by src/ui/useSession.ts. */
-    readonly atelier: Session;
-  }
-}
-
-/** Folder of the build under test, relative to the repository. */
-export const BUILD = resolve(import.meta.dirname, '..', process.env.ATELIER_BUILD ?? 'dist');
 
 /** What the guard saw that must never happen, in words. */
 export interface Guard {
@@ -56,13 +46,13 @@ const REPORT_PATH = '/policy-report';
  * a report comes from workers too, and from evaluations whose error the code caught.
  */
 async function serveBuild(): Promise<TestServer> {
-  if (!existsSync(resolve(BUILD, 'index.html'))) {
-    throw new Error(`There is no build in ${BUILD}. Run "npm run build" first.`);
+  if (!existsSync(join(BUILD_FOLDER, 'index.html'))) {
+    throw new Error(`There is no build in ${BUILD_FOLDER}. Run "npm run build" first.`);
   }
   const breaches: string[] = [];
   const policy = PRODUCTION_HEADERS['Content-Security-Policy'];
   const server = await serve({
-    folder: BUILD,
+    folder: BUILD_FOLDER,
     headers: {
       ...PRODUCTION_HEADERS,
       'Content-Security-Policy': `${policy}; report-uri ${REPORT_PATH}`,
