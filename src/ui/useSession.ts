@@ -8,11 +8,11 @@ export const session: Session = createSession();
 declare global {
   interface Window {
     /** For the headless trainer, tests and the curious: `atelier.store.getState()`. */
-    atelier: Session;
+    readonly atelier: Session;
   }
 }
 
-window.atelier = session;
+Object.defineProperty(window, 'atelier', { value: session, configurable: true });
 
 /** Renders anew when what `select` returns changes by identity: return stored references. */
 export function useSession<T>(select: (state: SessionState) => T): T {
