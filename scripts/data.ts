@@ -314,7 +314,7 @@ function adviseOn(failures: readonly string[]): string {
   return [
     'The full Fashion-MNIST could not be brought to public/data:',
     ...failures.map((failure) => `  - ${failure}`),
-    'Atelier runs all the same, on its sample of 2,500 real pictures. To get the full data, either',
+    'To get it, either',
     '  - connect this machine to the internet and run: npm run data',
     `  - or bring ${originals.map((file) => `${file}.gz`).join(', ')}`,
     `    (or Kaggle's ${PARTS.train.csvFile} and ${PARTS.test.csvFile}) here in a folder and run: npm run data -- --from FOLDER`,

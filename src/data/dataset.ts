@@ -20,6 +20,13 @@ export interface GarmentPage extends Dataset {
   readonly total: number;
 }
 
+/** Rows of one class (null: all), in file order. `offset` and `count` count matching rows. */
+export interface RowQuery {
+  readonly label: number | null;
+  readonly offset: number;
+  readonly count: number;
+}
+
 /** Row indices of a data set, each in exactly one of the two. */
 export interface Split {
   readonly train: Uint32Array;
@@ -150,15 +157,8 @@ export function copyDataset(dataset: Dataset): Dataset {
   return { pixels: dataset.pixels.slice(), labels: dataset.labels.slice() };
 }
 
-/**
- * A page of the rows of one class (null: all classes), in file order.
- *
- * @param query `offset` and `count` count matching rows; a page past the end is empty.
- */
-export function pageRows(
-  dataset: Dataset,
-  query: { label: number | null; offset: number; count: number },
-): GarmentPage {
+/** A copy of the rows that match; empty past their end. */
+export function pageRows(dataset: Dataset, query: RowQuery): GarmentPage {
   const matching = findRows(dataset, query.label);
   const rows = matching.slice(query.offset, query.offset + query.count);
   return { ...selectRows(dataset, rows), rows, total: matching.length };
