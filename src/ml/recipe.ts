@@ -2,6 +2,7 @@
  * Owns how a network is trained: every knob with its unit, bounds, default and explanation, and the
  * learning-rate schedule. Pure.
  */
+import * as v from 'valibot';
 
 export type OptimizerName = 'adam' | 'sgd';
 export type ScheduleName = 'constant' | 'cosine' | 'oneCycle';
@@ -31,3 +32,22 @@ export interface Recipe {
   /** Seeds split, initial weights, shuffling, augmentation and dropout. */
   readonly seed: number;
 }
+
+const between = (min: number, max: number) => v.pipe(v.number(), v.minValue(min), v.maxValue(max));
+const wholeBetween = (min: number, max: number) => v.pipe(between(min, max), v.integer());
+
+/** A recipe from storage or from a file. */
+export const RecipeSchema = v.object({
+  epochs: wholeBetween(1, 1000),
+  batchSize: wholeBetween(1, 4096),
+  optimizer: v.picklist(['adam', 'sgd']),
+  learningRate: between(0, 10),
+  schedule: v.picklist(['constant', 'cosine', 'oneCycle']),
+  momentum: between(0, 1),
+  dropout: between(0, 1),
+  labelSmoothing: between(0, 1),
+  validationShare: between(0, 1),
+  augment: v.boolean(),
+  patience: wholeBetween(0, 1000),
+  seed: wholeBetween(0, Number.MAX_SAFE_INTEGER),
+}) satisfies v.GenericSchema<unknown, Recipe>;
