@@ -273,7 +273,9 @@ async function readCsvStream(
       report({ rows: csv.numRows });
     }
     csv.push(decoder.decode());
-    return csv.finish();
+    const dataset = csv.finish();
+    report({ rows: csv.numRows });
+    return dataset;
   } catch (error) {
     // Ends the download as well. It may have failed already; that failure is the one to tell.
     await reader.cancel(error).catch(() => {});
