@@ -17,7 +17,14 @@ import * as runStore from '../store/runs.ts';
 import * as settingsStore from '../store/settings.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
-import type { ChartPoint, Fault, Run, SessionState, TrainingState } from './state.ts';
+import {
+  type ChartPoint,
+  dataInUse,
+  type Fault,
+  type Run,
+  type SessionState,
+  type TrainingState,
+} from './state.ts';
 import { openLine, type WorkerLine, type WorkerLostError } from './workers.ts';
 
 export type { GarmentPage } from '../data/dataset.ts';
@@ -216,14 +223,6 @@ export function createSession(parts: SessionParts = browserParts): Session {
 
   // ---- data -----------------------------------------------------------------------------------
 
-  /** The data in use, also while other data is being loaded or after that failed. */
-  function dataInUse(): DataInfo | null {
-    const { data } = get();
-    if (data.phase === 'ready') return data.info;
-    if (data.phase === 'failed') return data.previous;
-    return null;
-  }
-
   async function loadWith(
     source: DataSource,
     note: string | null,
@@ -231,15 +230,18 @@ export function createSession(parts: SessionParts = browserParts): Session {
   ): Promise<void> {
     if (get().data.phase === 'loading') return;
     const before = get().data;
-    const previous = dataInUse();
+    const previous = dataInUse(get().data);
     const onProgress = (progress: DataProgress) => {
       // A last report may arrive after the answer.
-      if (get().data.phase === 'loading') set({ data: { phase: 'loading', source, ...progress } });
+      if (get().data.phase === 'loading') {
+        set({ data: { phase: 'loading', source, previous, ...progress } });
+      }
     };
     set({
       data: {
         phase: 'loading',
         source,
+        previous,
         stage: 'cache',
         file: '',
         loadedBytes: 0,
@@ -271,7 +273,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
 
   /** Data for training: what is loaded, else the full set, else (where it is not there) the sample. */
   async function dataForTraining(): Promise<DataInfo | null> {
-    const inUse = dataInUse();
+    const inUse = dataInUse(get().data);
     if (inUse && inUse.numTrain > 0) return inUse;
     if (get().data.phase === 'loading') await phaseLeaves('loading');
     else await loadData('full');
@@ -282,7 +284,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
         `The full data set could not be loaded, so this is the sample of 2,000 pictures. ${data.fault.message}`,
       );
     }
-    return dataInUse();
+    return dataInUse(get().data);
   }
 
   function phaseLeaves(phase: SessionState['data']['phase']): Promise<void> {
@@ -447,7 +449,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
   }
 
   async function evaluate(): Promise<void> {
-    const data = dataInUse();
+    const data = dataInUse(get().data);
     const { model, evaluation } = get();
     const isPossible = data && data.numTest > 0 && model.phase === 'live';
     if (!isPossible || evaluation.phase === 'running') return;
@@ -532,7 +534,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
   }
 
   async function predictRows(part: 'train' | 'test', rows: Uint32Array): Promise<Float32Array> {
-    const data = dataInUse();
+    const data = dataInUse(get().data);
     if (data) await giveToModelWorker(part, part === 'train' ? data.trainFile : data.testFile);
     return onModel((api) => api.predictRows(part, rows));
   }

@@ -1,6 +1,6 @@
 /**
  * Owns the shape of the app's state: one discriminated union per concern, so that contradictions
- * cannot be written down. Types only; `session.ts` changes it.
+ * cannot be written down. `session.ts` changes it.
  */
 import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
 import type { BackendName, EngineInfo } from '../engine/backends.ts';
@@ -23,7 +23,12 @@ export interface Fault {
 
 export type DataState =
   | { readonly phase: 'idle' }
-  | ({ readonly phase: 'loading'; readonly source: DataSource } & DataProgress)
+  /** `previous` is the data still in use while other data is on its way. */
+  | ({
+      readonly phase: 'loading';
+      readonly source: DataSource;
+      readonly previous: DataInfo | null;
+    } & DataProgress)
   /** `note` tells what the person should know of it, e.g. why it is the sample. */
   | { readonly phase: 'ready'; readonly info: DataInfo; readonly note: string | null }
   /** `previous` is the data still in use, where a load failed after another had succeeded. */
@@ -33,6 +38,21 @@ export type DataState =
       readonly fault: Fault;
       readonly previous: DataInfo | null;
     };
+
+/** The data in use, also while other data is being loaded or after that failed. */
+export function dataInUse(data: DataState): DataInfo | null {
+  switch (data.phase) {
+    case 'idle':
+      return null;
+    case 'ready':
+      return data.info;
+    case 'loading':
+    case 'failed':
+      return data.previous;
+    default:
+      return data satisfies never;
+  }
+}
 
 export type EngineState =
   | { readonly phase: 'starting' }
