@@ -431,8 +431,9 @@ export function createSession(parts: SessionParts = browserParts): Session {
   }
 
   async function keepRun(run: Run, reason: RunSummary['reason']): Promise<void> {
-    const { id, network, recipe, backend, dataName, startedAt, elapsedMs, history } = run;
-    const known = { id, network, recipe, backend, dataName, startedAt, elapsedMs, history, reason };
+    const { id, network, recipe, backend, dataName, numTrain, startedAt, elapsedMs, history } = run;
+    const of = { id, network, recipe, backend, dataName, numTrain, startedAt };
+    const known = { ...of, elapsedMs, history, reason };
     await keepSummary({ ...known, testAccuracy: null, testLoss: null });
   }
 

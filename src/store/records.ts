@@ -35,6 +35,8 @@ export interface RunSummary {
   readonly recipe: Recipe;
   readonly backend: string;
   readonly dataName: string;
+  /** Pictures of an epoch. */
+  readonly numTrain: number;
   readonly startedAt: string;
   readonly elapsedMs: number;
   readonly reason: 'completed' | 'earlyStopped' | 'stopped';

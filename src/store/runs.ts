@@ -19,6 +19,7 @@ const RunSummarySchema = v.object({
   recipe: RecipeSchema,
   backend: v.string(),
   dataName: v.string(),
+  numTrain: v.pipe(v.number(), v.integer(), v.minValue(0)),
   startedAt: v.pipe(v.string(), v.isoTimestamp()),
   elapsedMs: v.pipe(v.number(), v.finite()),
   reason: v.picklist(['completed', 'earlyStopped', 'stopped']),
