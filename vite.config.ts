@@ -44,6 +44,8 @@ export default defineConfig({
     target: 'es2022',
     // Every browser that runs the app knows module preloading.
     modulePreload: { polyfill: false },
+    // The terms of everything bundled travel with it.
+    license: { fileName: 'licences.md' },
     // The worker and the charts are large by nature and load when first needed.
     chunkSizeWarningLimit: 2500,
   },
