@@ -113,7 +113,7 @@ export function openCanvas(element: Drawable): Canvas {
   };
 }
 
-/** All of a specification but its size and figures: where this stays the same, the view can stay. */
+/** All of a specification but its size and its (named) data: where this stays, the view can stay. */
 function frameOf(spec: VisSpec): string {
   return JSON.stringify({ ...spec, width: 0, height: 0 }, (key, value: unknown) =>
     key === 'values' ? undefined : value,
@@ -137,6 +137,7 @@ function dressLines(
   const others = spec.layer.filter((layer) => markOf(layer).type !== 'line');
   return {
     ...spec,
+    padding: { top: 6, right: 8, bottom: 6, left: 2 },
     config: { ...spec.config, ...lookOf(element) },
     data: {
       name: 'points',
@@ -173,6 +174,7 @@ function dressLines(
             ...layer.encoding?.y,
             title: null,
             axis: { format: chart.yFormat, tickCount: 5 },
+            scale: { zero: false, nice: true },
           },
           // The page has a legend of its own, which shows dash and marker as well.
           color: { ...layer.encoding?.color, legend: null },
@@ -191,7 +193,7 @@ function dressLines(
         },
         mark: { type: 'point', filled: true, size: 40, opacity: 1, tooltip: null },
         encoding: {
-          y: { field: 'y', type: 'quantitative', title: null },
+          y: { field: 'y', type: 'quantitative', title: null, scale: { zero: false, nice: true } },
           color: { field: 'color', type: 'nominal', scale: null },
           shape: { field: 'shape', type: 'nominal', scale: null },
         },
@@ -208,10 +210,11 @@ function dressMatrix(spec: VisSpec, chart: MatrixChart, element: Element): VisSp
     1,
     ...chart.counts.flatMap((row, actual) => row.filter((_, taken) => taken !== actual)),
   );
-  const onDark = { test: `datum.noFill != true && datum.count > ${greatest} * 0.45` };
   return {
     ...spec,
-    config: { ...spec.config, ...lookOf(element) },
+    padding: 1,
+    data: { ...spec.data, name: 'cells' },
+    config: { ...spec.config, ...lookOf(element, chart.fontSize) },
     encoding: {
       x: { ...spec.encoding.x, axis: { labelAngle: -45, labelPadding: 6, titlePadding: 10 } },
       y: { ...spec.encoding.y, axis: { labelPadding: 6, titlePadding: 10 } },
@@ -223,14 +226,7 @@ function dressMatrix(spec: VisSpec, chart: MatrixChart, element: Element): VisSp
           ...layer,
           // A matrix of zeros reads badly: what never happened stays empty.
           transform: [{ filter: 'datum.count > 0' }],
-          mark: { ...markOf(layer), fontSize: chart.fontSize },
-          encoding: {
-            ...layer.encoding,
-            color: {
-              value: 'var(--ink)',
-              condition: { ...onDark, value: 'var(--surface-raised)' },
-            },
-          },
+          mark: { ...markOf(layer), fontSize: chart.fontSize, fill: 'var(--ink)' },
         };
       }
       const isDiagonal = 'fill' in markOf(layer);
@@ -243,7 +239,7 @@ function dressMatrix(spec: VisSpec, chart: MatrixChart, element: Element): VisSp
           ? { ...layer.encoding }
           : {
               ...layer.encoding,
-              color: { value: 'var(--series-2)' },
+              color: { value: 'var(--heat)' },
               fillOpacity: {
                 field: 'scaleCount',
                 type: 'quantitative',
@@ -262,18 +258,19 @@ function markOf(layer: VisLayer): VisMark {
 }
 
 /** Vega's configuration in the page's colours. SVG takes custom properties wherever a colour goes. */
-function lookOf(element: Element): Readonly<Record<string, object>> {
+function lookOf(element: Element, fontSize = 12): VisSpec['config'] {
   const font = getComputedStyle(element).fontFamily;
   const text = {
     labelFont: font,
     titleFont: font,
-    labelFontSize: 12,
-    titleFontSize: 12,
+    labelFontSize: fontSize,
+    titleFontSize: fontSize,
     titleFontWeight: 500,
     labelColor: 'var(--ink-muted)',
     titleColor: 'var(--ink-muted)',
   };
   return {
+    background: 'transparent',
     axis: {
       ...text,
       domainColor: 'var(--line-strong)',

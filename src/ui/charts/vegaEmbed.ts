@@ -12,7 +12,8 @@
 export interface VisSpec {
   readonly width: number;
   readonly height: number;
-  readonly config: Readonly<Record<string, object>>;
+  readonly padding: unknown;
+  readonly config: Readonly<Record<string, unknown>>;
   readonly data: VisData;
   readonly encoding: Readonly<Record<string, object>>;
   readonly layer: readonly VisLayer[];
