@@ -167,7 +167,10 @@ async function tryLaunch(executablePath: string): Promise<string | null> {
 
 async function downloadChromium(): Promise<string | null> {
   const playwright = dirname(createRequire(import.meta.url).resolve('playwright/package.json'));
-  return run(process.execPath, [join(playwright, 'cli.js'), 'install', '--no-shell', 'chromium']);
+  return run(process.execPath, [join(playwright, 'cli.js'), 'install', '--no-shell', 'chromium'], {
+    // Five tries of ten seconds each: a machine without a network should learn so within a minute.
+    PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT: '10000',
+  });
 }
 
 async function installDebianChromium(): Promise<string | null> {
@@ -177,7 +180,7 @@ async function installDebianChromium(): Promise<string | null> {
   return run('apt-get', ['install', '-yq', '--no-install-recommends', 'chromium'], environment);
 }
 
-/** Runs a command with its output shown. Null where it succeeds, else why it did not. */
+/** Runs a command and shows its output. Null where it succeeds, else the gist of why it did not. */
 function run(
   command: string,
   args: readonly string[],
@@ -185,12 +188,18 @@ function run(
 ): Promise<string | null> {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', 'inherit', 'pipe'],
       env: { ...process.env, ...environment },
     });
+    let complaints = '';
+    child.stderr.setEncoding('utf8');
+    child.stderr.on('data', (text: string) => {
+      complaints += text;
+    });
     child.once('error', (error) => resolve(error.message));
-    child.once('exit', (code, signal) =>
-      resolve(code === 0 ? null : `${command} ended with ${signal ?? `exit code ${code}`}.`),
-    );
+    child.once('close', (code, signal) => {
+      const gist = complaints.split('\n').find((line) => /^(E:|Error:)/.test(line));
+      resolve(code === 0 ? null : (gist ?? `it ended with ${signal ?? `exit code ${code}`}`));
+    });
   });
 }
