@@ -6,8 +6,8 @@ import styles from './Garment.module.css';
 export interface GarmentProps {
   /** `[784]` bytes, row by row, 0 black to 255 white. */
   readonly pixels: Uint8Array;
-  /** Width and height on the page, in CSS pixels. */
-  readonly size?: number;
+  /** Width and height on the page, in CSS pixels; 'fill' takes the width of what is around it. */
+  readonly size?: number | 'fill';
   /** What a screen reader says, e.g. "Trouser". Empty where the text beside it says it already. */
   readonly label: string;
 }
@@ -30,7 +30,7 @@ export function Garment({ pixels, size = 56, label }: GarmentProps) {
       className={styles.garment}
       width={SIDE}
       height={SIDE}
-      style={{ width: size, height: size }}
+      style={size === 'fill' ? { width: '100%' } : { width: size, height: size }}
       {...(label === '' ? { 'aria-hidden': true } : { role: 'img', 'aria-label': label })}
     />
   );
