@@ -9,6 +9,7 @@ import {
   DEVELOPMENT_HEADERS,
   PRODUCTION_HEADERS,
 } from './scripts/headers.ts';
+import { licences } from './scripts/licences.ts';
 
 /** Writes the policy into the built page, so that a static host that sends no headers is as strict. */
 function policyInPage(): Plugin {
@@ -25,10 +26,13 @@ function policyInPage(): Plugin {
   };
 }
 
+/** The terms of everything bundled travel with it. */
+const terms = licences('licences.md');
+
 export default defineConfig({
   // Relative, so that dist/ works at any address, sub-paths included.
   base: './',
-  plugins: [react(), policyInPage()],
+  plugins: [react(), policyInPage(), terms.page()],
   resolve: {
     alias: [
       {
@@ -39,13 +43,11 @@ export default defineConfig({
       },
     ],
   },
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [terms.worker()] },
   build: {
     target: 'es2022',
     // Every browser that runs the app knows module preloading.
     modulePreload: { polyfill: false },
-    // The terms of everything bundled travel with it.
-    license: { fileName: 'licences.md' },
     // The worker and the charts are large by nature and load when first needed.
     chunkSizeWarningLimit: 2500,
   },
