@@ -74,6 +74,8 @@ export const WeightSpecSchema = v.object({
   ),
   shape: v.array(v.pipe(v.number(), v.integer(), v.minValue(0))),
   dtype: v.literal('float32'),
+  // Such weights are stored as small integers with a scale.
+  quantization: v.exactOptional(v.never()),
 });
 export type WeightSpec = v.InferOutput<typeof WeightSpecSchema>;
 

@@ -108,11 +108,12 @@ export async function exportZip(
 /** The name an exported model is offered under, e.g. "atelier-my-best-coat.zip". */
 export function exportFileName(card: ModelCard): string {
   const name = card.name
-    .toLowerCase()
     .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-|-$/g, '')
-    .slice(0, 60);
+    .slice(0, 60)
+    .replace(/^-|-$/g, '');
   return `atelier-${name || 'model'}.zip`;
 }
 

@@ -2,7 +2,13 @@
  * Owns the one IndexedDB database, 'atelier': its schema and versions, the connection, and what a
  * failure of storage means in words. Values come back as `unknown`: whoever reads one checks it.
  */
-import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
+import {
+  type DBSchema,
+  type IDBPDatabase,
+  type IDBPTransaction,
+  openDB,
+  type StoreNames,
+} from 'idb';
 
 const NAME = 'atelier';
 const VERSION = 1;
@@ -72,6 +78,38 @@ export async function withDatabase<T>(
   }
 }
 
+/**
+ * Runs `change` in one transaction: when this resolves all of it is kept, when it rejects nothing.
+ * @param change may await nothing but the transaction's own requests.
+ * @param durability 'strict': flushed to disk before this resolves.
+ */
+export async function writeAtOnce<Names extends StoreNames<AtelierSchema>[], T>(
+  database: AtelierDatabase,
+  stores: Names,
+  change: (transaction: IDBPTransaction<AtelierSchema, Names, 'readwrite'>) => Promise<T>,
+  durability: 'default' | 'strict' | 'relaxed' = 'default',
+): Promise<T> {
+  const transaction = database.transaction(stores, 'readwrite', { durability });
+  transaction.done.catch(() => {}); // Heard below, but perhaps only after it has rejected.
+  try {
+    const result = await change(transaction);
+    await transaction.done;
+    return result;
+  } catch (error) {
+    try {
+      transaction.abort();
+    } catch {
+      // It is over already.
+    }
+    // Over quota the requests report an abort and only the transaction knows why.
+    const cause: unknown = await transaction.done.then(
+      () => error,
+      (reason: unknown) => reason,
+    );
+    throw isNamed(cause, 'AbortError') ? error : cause;
+  }
+}
+
 /** Asks the browser not to clear what is kept when space runs low. True where it agrees. */
 export async function requestPersistence(): Promise<boolean> {
   try {
@@ -101,59 +139,51 @@ function open(): Promise<AtelierDatabase> {
   return connection;
 }
 
-function openFresh(): Promise<AtelierDatabase> {
-  return new Promise((resolve, reject) => {
-    // Some browsers have no `indexedDB` here, others throw when it is touched or opened.
-    if (typeof indexedDB === 'undefined' || indexedDB === null) {
-      reject(unavailable());
-      return;
-    }
-    openDB<AtelierSchema>(NAME, VERSION, {
-      upgrade(database) {
-        // Version 1. Later versions add their own step, guarded by the old version.
-        for (const store of ['models', 'weights', 'runs', 'datasets', 'settings'] as const) {
-          database.createObjectStore(store);
-        }
-      },
-      blocked() {
-        reject(
-          new StorageError(
-            'blocked',
-            'Atelier is open in another tab in an older version, which holds the stored models. Close that tab and reload this page.',
-          ),
-        );
-      },
-      blocking(_current, _wanted, event) {
-        // Another tab brings a newer version: make way at once. The next call here tries to open
-        // the old version and learns that the page is out of date.
-        connection = null;
-        (event.target as IDBDatabase).close();
-      },
-      terminated() {
-        connection = null;
-      },
-    }).then(resolve, (error: unknown) => {
-      if (isNamed(error, 'VersionError')) {
-        reject(
-          new StorageError(
-            'blocked',
-            'The stored models belong to a newer version of Atelier. Reload this page to get it.',
-            { cause: error },
-          ),
-        );
-      } else {
-        reject(unavailable(error));
-      }
+async function openFresh(): Promise<AtelierDatabase> {
+  try {
+    return await new Promise<AtelierDatabase>((resolve, reject) => {
+      openDB<AtelierSchema>(NAME, VERSION, {
+        upgrade(database) {
+          // Version 1. Later versions add their own step, guarded by the old version.
+          for (const store of ['models', 'weights', 'runs', 'datasets', 'settings'] as const) {
+            database.createObjectStore(store);
+          }
+        },
+        blocked() {
+          reject(
+            new StorageError(
+              'blocked',
+              'Atelier is open in another tab in an older version, which holds the stored models. Close that tab and reload this page.',
+            ),
+          );
+        },
+        blocking(_current, _wanted, event) {
+          // Another tab brings a newer version: make way at once. The next call here tries to open
+          // the old version and learns that the page is out of date.
+          connection = null;
+          (event.target as IDBDatabase).close();
+        },
+        terminated() {
+          connection = null;
+        },
+      }).then(resolve, reject);
     });
-  });
-}
-
-function unavailable(cause?: unknown): StorageError {
-  return new StorageError(
-    'unavailable',
-    'This browser does not let Atelier keep anything, as in a private window or under a strict setting. Everything else works until the page is left; download a model to keep it.',
-    { cause },
-  );
+  } catch (error) {
+    if (error instanceof StorageError) throw error;
+    if (isNamed(error, 'VersionError')) {
+      throw new StorageError(
+        'blocked',
+        'The stored models belong to a newer version of Atelier. Reload this page to get it.',
+        { cause: error },
+      );
+    }
+    // Browsers differ: `indexedDB` may be missing, throw when it is touched, or fail to open.
+    throw new StorageError(
+      'unavailable',
+      'This browser does not let Atelier keep anything, as in a private window or under a strict setting. Everything else works until the page is left; download a model to keep it.',
+      { cause: error },
+    );
+  }
 }
 
 function toStorageError(error: unknown, task: string): StorageError {

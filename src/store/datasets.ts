@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import type { CachedDataset, DatasetCache } from '../data/source.ts';
 import { NUM_CLASSES, PIXELS } from '../fashion.ts';
 import { crc32 } from '../formats/crc32.ts';
-import { StorageError, withDatabase } from './database.ts';
+import { StorageError, withDatabase, writeAtOnce } from './database.ts';
 
 const BytesSchema = v.custom<Uint8Array>((value) => value instanceof Uint8Array);
 const KeptDatasetSchema = v.object({
@@ -38,14 +38,15 @@ export const datasetCache: DatasetCache = {
     const { pixels, labels } = dataset;
     const kept: KeptDataset = { version, pixels, labels, checksum: checksumOf(pixels, labels) };
     try {
-      await withDatabase('keep the data for the next visit', async (database) => {
-        // Relaxed: losing a cache entry to a power cut costs one parse.
-        const transaction = database.transaction('datasets', 'readwrite', {
-          durability: 'relaxed',
-        });
-        // Both promises of a failed write reject; waiting for them together leaves none unheard.
-        await Promise.all([transaction.store.put(kept, key), transaction.done]);
-      });
+      // Relaxed: losing a cache entry to a power cut costs one parse.
+      await withDatabase('keep the data for the next visit', (database) =>
+        writeAtOnce(
+          database,
+          ['datasets'],
+          (transaction) => transaction.objectStore('datasets').put(kept, key),
+          'relaxed',
+        ),
+      );
     } catch (error) {
       if (error instanceof StorageError && error.reason === 'full') return;
       throw error;

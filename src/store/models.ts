@@ -16,7 +16,7 @@ import {
   WeightSpecSchema,
 } from '../formats/layersModel.ts';
 import { type ModelCard, ModelCardSchema } from '../ml/modelCard.ts';
-import { type AtelierDatabase, StorageError, withDatabase } from './database.ts';
+import { type AtelierDatabase, StorageError, withDatabase, writeAtOnce } from './database.ts';
 import type { Library, StoredModel, UnreadableModel } from './records.ts';
 
 export const MAX_NAME_LENGTH = 80;
@@ -163,12 +163,15 @@ export async function setLastUsed(id: string | null): Promise<void> {
 }
 
 /**
- * Replaces what is known about a kept model, e.g. after it has been evaluated. Where the model is
- * not kept, nothing happens.
+ * Replaces what is known about a kept model, all but its name, e.g. after it has been evaluated.
+ * Where the model is not kept, nothing happens.
  * @throws {StorageError}
  */
 export async function updateCard(card: ModelCard): Promise<void> {
-  await changeModel(card.id, 'note the new figures of the model', (kept) => ({ ...kept, card }));
+  await changeModel(card.id, 'note the new figures of the model', (kept) => ({
+    ...kept,
+    card: { ...card, name: kept.card.name },
+  }));
 }
 
 /**
@@ -211,27 +214,29 @@ export function checkName(name: string): string {
  * @throws {StorageError}
  */
 export async function deleteModel(id: string): Promise<void> {
-  await withDatabase('delete the model', async (database) => {
-    const transaction = database.transaction(['models', 'weights'], 'readwrite');
-    const models = transaction.objectStore('models');
-    const parsed = v.safeParse(KeptModelSchema, await models.get(id));
-    const change = parsed.success
-      ? [models.put({ ...parsed.output, deletedAt: Date.now() }, id)]
-      : [models.delete(id), transaction.objectStore('weights').delete(id)];
-    await Promise.all([...change, transaction.done]);
-  });
+  await withDatabase('delete the model', (database) =>
+    writeAtOnce(database, ['models', 'weights'], async (transaction) => {
+      const models = transaction.objectStore('models');
+      const parsed = v.safeParse(KeptModelSchema, await models.get(id));
+      if (parsed.success) {
+        await models.put({ ...parsed.output, deletedAt: Date.now() }, id);
+      } else {
+        await Promise.all([models.delete(id), transaction.objectStore('weights').delete(id)]);
+      }
+    }),
+  );
 }
 
 /** @throws {StorageError} reason 'missing' where the deletion is final. */
 export async function restoreModel(id: string): Promise<void> {
-  const task = 'bring the model back';
-  await withDatabase(task, async (database) => {
-    const transaction = database.transaction('models', 'readwrite');
-    const parsed = v.safeParse(KeptModelSchema, await transaction.store.get(id));
-    if (!parsed.success) throw missing();
-    const restored: KeptModel = { ...parsed.output, deletedAt: null };
-    await Promise.all([transaction.store.put(restored, id), transaction.done]);
-  });
+  await withDatabase('bring the model back', (database) =>
+    writeAtOnce(database, ['models'], async (transaction) => {
+      const models = transaction.objectStore('models');
+      const parsed = v.safeParse(KeptModelSchema, await models.get(id));
+      if (!parsed.success) throw missing();
+      await models.put({ ...parsed.output, deletedAt: null }, id);
+    }),
+  );
 }
 
 /**
@@ -241,20 +246,9 @@ export async function restoreModel(id: string): Promise<void> {
  * @throws {StorageError}
  */
 export function purgeDeleted(before = Date.now() - UNDO_MS): Promise<number> {
-  return withDatabase('clear away deleted models', async (database) => {
-    const transaction = database.transaction(['models', 'weights'], 'readwrite');
-    const models = transaction.objectStore('models');
-    const weights = transaction.objectStore('weights');
-    let numPurged = 0;
-    for (const id of await models.getAllKeys()) {
-      const value = await models.get(id);
-      if (!isDeleted(value) || value.deletedAt >= before) continue;
-      await Promise.all([models.delete(id), weights.delete(id)]);
-      numPurged++;
-    }
-    await transaction.done;
-    return numPurged;
-  });
+  return withDatabase('clear away deleted models', (database) =>
+    dropModels(database, (value) => isDeleted(value) && value.deletedAt < before),
+  );
 }
 
 /** One transaction for all parts, then the reading back, then the end of the 'latest' before. */
@@ -262,7 +256,7 @@ function writeModel(wanted: KeptModel, weights: Uint8Array<ArrayBuffer>): Promis
   const { id } = wanted.card;
   return withDatabase('save the model', async (database) => {
     const before = await readRecords(database, id);
-    const wasNamed = v.is(v.object({ kind: v.literal('named') }), before.kept);
+    const wasNamed = before.kept !== undefined && !isLatest(before.kept);
     const kept: KeptModel = wasNamed ? { ...wanted, kind: 'named' } : wanted;
     await writeRecords(database, id, { kept, weights: weights.buffer, lastUsed: id });
 
@@ -275,7 +269,9 @@ function writeModel(wanted: KeptModel, weights: Uint8Array<ArrayBuffer>): Promis
         'What the browser kept is not what it was given, so it was removed again. Download the model to keep it.',
       );
     }
-    if (kept.kind === 'latest') await dropOtherLatest(database, id);
+    if (kept.kind === 'latest') {
+      await dropModels(database, (value, key) => key !== id && isLatest(value));
+    }
     return toStoredModel(kept);
   });
 }
@@ -302,22 +298,22 @@ async function writeRecords(
   id: string,
   { kept, weights, lastUsed }: Records,
 ): Promise<void> {
-  const transaction = database.transaction(['models', 'weights', 'settings'], 'readwrite', {
-    durability: 'strict',
-  });
   const changes = [
     ['models', id, kept],
     ['weights', id, weights],
     ['settings', LAST_USED_KEY, lastUsed],
   ] as const;
-  // All promises of a failed transaction reject; waiting for them together leaves none unheard.
-  await Promise.all([
-    ...changes.map(([name, key, value]) => {
-      const store = transaction.objectStore(name);
-      return value === undefined ? store.delete(key) : store.put(value, key);
-    }),
-    transaction.done,
-  ]);
+  await writeAtOnce(
+    database,
+    ['models', 'weights', 'settings'],
+    async (transaction) => {
+      for (const [name, key, value] of changes) {
+        const store = transaction.objectStore(name);
+        await (value === undefined ? store.delete(key) : store.put(value, key));
+      }
+    },
+    'strict',
+  );
 }
 
 function isSame({ kept, weights }: Records, expected: KeptModel): boolean {
@@ -329,15 +325,21 @@ function isSame({ kept, weights }: Records, expected: KeptModel): boolean {
   );
 }
 
-async function dropOtherLatest(database: AtelierDatabase, id: string): Promise<void> {
-  const transaction = database.transaction(['models', 'weights'], 'readwrite');
-  const models = transaction.objectStore('models');
-  for (const otherId of await models.getAllKeys()) {
-    const isLatest = v.is(v.object({ kind: v.literal('latest') }), await models.get(otherId));
-    if (otherId === id || !isLatest) continue;
-    await Promise.all([models.delete(otherId), transaction.objectStore('weights').delete(otherId)]);
-  }
-  await transaction.done;
+/** @returns how many went. */
+function dropModels(
+  database: AtelierDatabase,
+  isOver: (value: unknown, id: string) => boolean,
+): Promise<number> {
+  return writeAtOnce(database, ['models', 'weights'], async (transaction) => {
+    const models = transaction.objectStore('models');
+    let numDropped = 0;
+    for (const id of await models.getAllKeys()) {
+      if (!isOver(await models.get(id), id)) continue;
+      await Promise.all([models.delete(id), transaction.objectStore('weights').delete(id)]);
+      numDropped++;
+    }
+    return numDropped;
+  });
 }
 
 async function readModel(id: string): Promise<{ model: tf.LayersModel; card: ModelCard }> {
@@ -370,15 +372,16 @@ function changeModel(
   task: string,
   change: (kept: KeptModel) => KeptModel,
 ): Promise<KeptModel | null> {
-  return withDatabase(task, async (database) => {
-    const transaction = database.transaction('models', 'readwrite');
-    const value = await transaction.store.get(id);
-    const parsed = v.safeParse(KeptModelSchema, value);
-    if (!parsed.success || isDeleted(value)) return null;
-    const changed = change(parsed.output);
-    await Promise.all([transaction.store.put(changed, id), transaction.done]);
-    return changed;
-  });
+  return withDatabase(task, (database) =>
+    writeAtOnce(database, ['models'], async (transaction) => {
+      const models = transaction.objectStore('models');
+      const parsed = v.safeParse(KeptModelSchema, await models.get(id));
+      if (!parsed.success || isDeleted(parsed.output)) return null;
+      const changed = change(parsed.output);
+      await models.put(changed, id);
+      return changed;
+    }),
+  );
 }
 
 /** Gives up what can be missed: deleted models and the parsed copy of the data. */
@@ -392,6 +395,10 @@ async function makeRoom(): Promise<boolean> {
 }
 
 const DeletedSchema = v.object({ deletedAt: v.number() });
+
+function isLatest(value: unknown): boolean {
+  return v.is(v.object({ kind: v.literal('latest') }), value);
+}
 
 function isDeleted(value: unknown): value is v.InferOutput<typeof DeletedSchema> {
   return v.is(DeletedSchema, value);

@@ -49,10 +49,9 @@ export function listRuns(): Promise<RunSummary[]> {
  * @throws {StorageError}
  */
 export async function saveRun(run: RunSummary): Promise<void> {
-  await withDatabase('keep the run for comparison', async (database) => {
-    const transaction = database.transaction('runs', 'readwrite');
-    await Promise.all([transaction.store.put(run, run.id), transaction.done]);
-  });
+  await withDatabase('keep the run for comparison', (database) =>
+    database.put('runs', run, run.id),
+  );
   const overflow = (await listRuns()).slice(MAX_RUNS);
   for (const { id } of overflow) await removeRun(id);
 }
