@@ -119,6 +119,11 @@ describe('loadFromServer', () => {
     expect(reports.at(-1)).toMatchObject({ loadedBytes: CSV.length, totalBytes: null });
   });
 
+  it('knows the length where the server says that it leaves the file as it is', async () => {
+    answers = [send(CSV_GZ, { 'content-encoding': 'identity' })];
+    expect((await load()).reports.at(-1)).toMatchObject({ totalBytes: CSV_GZ.length });
+  });
+
   it('takes a file that is not packed', async () => {
     answers = [send(CSV)];
     expect(Array.from((await load()).dataset.labels)).toEqual(LABELS);

@@ -212,9 +212,9 @@ async function fetchCsv(
     if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
 
     // A server may pack or unpack on the way. Its length then is not that of the bytes we get.
-    const isEncoded = response.headers.has('content-encoding');
+    const encoding = response.headers.get('content-encoding') ?? 'identity';
     const length = Number(response.headers.get('content-length') ?? Number.NaN);
-    const totalBytes = isEncoded || !Number.isFinite(length) ? null : length;
+    const totalBytes = encoding === 'identity' && Number.isFinite(length) ? length : null;
     report({ totalBytes });
     const dataset = await readCsvStream(response.body, file, totalBytes, (change) => {
       expectMore();
