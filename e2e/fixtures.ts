@@ -111,7 +111,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
 /** Opens the page and waits until an engine runs and the last or the shipped model is live (or none). */
 export async function openApp(page: Page, address = './'): Promise<void> {
   await page.goto(address);
-  await page.waitForFunction(() => window.atelier !== undefined);
+  await expect.poll(() => page.evaluate(() => window.atelier !== undefined)).toBe(true);
   await waitForState(page, (state) => state.engine.phase !== 'starting');
   await waitForState(page, (state) => state.model.phase !== 'loading');
 }
@@ -132,11 +132,17 @@ export async function waitForState(
   condition: (state: SessionState) => boolean,
   timeoutMs = 60_000,
 ): Promise<void> {
-  await page.waitForFunction(
-    `(${condition.toString()})(window.atelier.store.getState())`,
-    undefined,
-    { timeout: timeoutMs },
-  );
+  // Not `waitForFunction`: from its second look on it evaluates in the page, which the policy forbids.
+  await expect
+    .poll(
+      () => page.evaluate<boolean>(`(${condition.toString()})(window.atelier.store.getState())`),
+      {
+        timeout: timeoutMs,
+        intervals: [50, 100, 250],
+        message: condition.toString(),
+      },
+    )
+    .toBe(true);
 }
 
 /** Reads from the session's state. The selection runs in the page and must return plain data. */
