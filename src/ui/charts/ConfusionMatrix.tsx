@@ -1,5 +1,5 @@
 /**
- * Owns the confusion matrix on the page: tfjs-vis draws it, and a table of buttons of the same geometry
+ * Owns the confusion matrix on the page: tfjs-vis draws it, and a grid of buttons of the same geometry
  * lies on the drawing, so that each cell can be pressed, reached by keyboard and heard.
  */
 import { type KeyboardEvent, useCallback, useMemo, useRef, useState } from 'react';
@@ -32,13 +32,13 @@ const ARROWS: Readonly<Record<string, readonly [down: number, right: number]>> =
 
 export function ConfusionMatrix({ counts, selected, onSelect }: ConfusionMatrixProps) {
   const frame = useRef<HTMLDivElement>(null);
-  const grid = useRef<HTMLTableElement>(null);
+  const grid = useRef<HTMLFieldSetElement>(null);
   const width = Math.min(useWidth(frame), MAX_WIDTH);
   const chart = useMemo<MatrixChart | null>(
     () =>
       width === 0
         ? null
-        : { counts, labels: CLASS_NAMES, width, height: width, fontSize: width < 480 ? 10 : 12 },
+        : { counts, labels: CLASS_NAMES, width, height: width, fontSize: width < 420 ? 10 : 12 },
     [counts, width],
   );
   // Where the cells are, and in which drawing: while it is redrawn at another width they are unknown.
@@ -69,57 +69,40 @@ export function ConfusionMatrix({ counts, selected, onSelect }: ConfusionMatrixP
     <div className={styles.matrix} style={{ maxWidth: MAX_WIDTH }}>
       <div ref={frame} aria-hidden="true" className={styles.frame} />
       {(layout !== null || hasFailed) && (
-        <table
+        <fieldset
           ref={grid}
           className={styles.grid}
           style={layout ?? { inset: 0 }}
           data-undrawn={hasFailed || undefined}
         >
-          <caption className="unseen">
-            Confusion matrix. A row is what garments are, a column what the model took them for.
-          </caption>
-          <thead className="unseen">
-            <tr>
-              <th>Is</th>
-              {CLASS_NAMES.map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {CLASS_NAMES.map((name, actual) => (
-              <tr key={name}>
-                <th scope="row" className="unseen">
-                  {name}
-                </th>
-                {CLASS_NAMES.map((takenName, taken) => {
-                  const label = describeCell(actual, taken, counts[actual]?.[taken] ?? 0);
-                  return (
-                    <td key={takenName}>
-                      <button
-                        type="button"
-                        className={styles.cell}
-                        tabIndex={reached.actual === actual && reached.taken === taken ? 0 : -1}
-                        aria-pressed={selected?.actual === actual && selected.taken === taken}
-                        aria-label={label}
-                        title={label}
-                        onClick={() => {
-                          setReached({ actual, taken });
-                          onSelect({ actual, taken });
-                        }}
-                        onKeyDown={(event) => onKeyDown(event, { actual, taken })}
-                      >
-                        {hasFailed && counts[actual]?.[taken]}
-                      </button>
-                    </td>
-                  );
-                })}
-              </tr>
-            ))}
-          </tbody>
-        </table>
+          <legend className="unseen">
+            Cells of the confusion matrix, row by row. Arrow keys move between them.
+          </legend>
+          {CLASS_NAMES.flatMap((name, actual) =>
+            CLASS_NAMES.map((takenName, taken) => {
+              const count = counts[actual]?.[taken] ?? 0;
+              const label = describeCell(actual, taken, count);
+              return (
+                <button
+                  key={`${name} ${takenName}`}
+                  type="button"
+                  className={styles.cell}
+                  tabIndex={reached.actual === actual && reached.taken === taken ? 0 : -1}
+                  aria-pressed={selected?.actual === actual && selected.taken === taken}
+                  aria-label={label}
+                  title={label}
+                  onClick={() => {
+                    setReached({ actual, taken });
+                    onSelect({ actual, taken });
+                  }}
+                  onKeyDown={(event) => onKeyDown(event, { actual, taken })}
+                >
+                  {hasFailed && count}
+                </button>
+              );
+            }),
+          )}
+        </fieldset>
       )}
     </div>
   );

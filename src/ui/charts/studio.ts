@@ -92,8 +92,8 @@ export function openCanvas(element: Drawable): Canvas {
         {
           width: chart.width,
           height: chart.height,
-          xLabel: 'Taken for',
-          yLabel: 'Is',
+          xLabel: 'What it was taken for',
+          yLabel: 'What it is',
           // Shade the confusions only: beside some 900 right ones a hundred wrong ones would vanish.
           shadeDiagonal: false,
           fontSize: chart.fontSize,
@@ -216,7 +216,10 @@ function dressMatrix(spec: VisSpec, chart: MatrixChart, element: Element): VisSp
     data: { ...spec.data, name: 'cells' },
     config: { ...spec.config, ...lookOf(element, chart.fontSize) },
     encoding: {
-      x: { ...spec.encoding.x, axis: { labelAngle: -45, labelPadding: 6, titlePadding: 10 } },
+      x: {
+        ...spec.encoding.x,
+        axis: { labelAngle: -45, labelOverlap: false, labelPadding: 6, titlePadding: 10 },
+      },
       y: { ...spec.encoding.y, axis: { labelPadding: 6, titlePadding: 10 } },
     },
     layer: spec.layer.map((layer) => {

@@ -13,7 +13,7 @@ import { Notice } from '../controls/Notice.tsx';
 import { session } from '../useSession.ts';
 import styles from './CellGarments.module.css';
 
-const PAGE_SIZE = 18;
+const PAGE_SIZE = 20;
 const CLASS_OPTIONS = CLASS_NAMES.map((label, index) => ({ value: String(index), label }));
 
 export interface CellGarmentsProps {

@@ -34,10 +34,10 @@ export function ClassTable({ evaluation }: { readonly evaluation: Evaluation }) 
             <td>{formatShare(recall)}</td>
             <td>
               <div className={styles.withBar}>
-                {formatShare(f1)}
                 <span aria-hidden="true" className={styles.bar}>
                   <span style={{ width: `${(f1 ?? 0) * 100}%` }} />
                 </span>
+                {formatShare(f1)}
               </div>
             </td>
             <td className={styles.rows}>{formatCount(support)}</td>

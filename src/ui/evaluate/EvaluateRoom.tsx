@@ -1,7 +1,7 @@
 /** Owns the Evaluate room: how good the live model is on test pictures, and where it goes wrong. */
 import { RefreshCw } from 'lucide-react';
 import { useState } from 'react';
-import { CLASS_NAMES } from '../../fashion.ts';
+import { CLASS_NAMES, CSV_FILES } from '../../fashion.ts';
 import { type Confusion, samplingError, worstConfusions } from '../../ml/confusions.ts';
 import type { Evaluation } from '../../ml/evaluate.ts';
 import type { ModelCard } from '../../ml/modelCard.ts';
@@ -179,12 +179,18 @@ function Headline({ card, figures }: { readonly card: ModelCard; readonly figure
       </dl>
       <p className={styles.quiet}>
         “{card.name}”, measured on {formatCount(figures.numRows)} rows of {figures.data}
-        {card.origin === 'imported'
-          ? '. Whether an imported model saw them in training is not known.'
-          : ', which the model never saw in training.'}
+        {isKnownUnseen(card, figures.data)
+          ? ', which the model never saw in training.'
+          : '. Whether the model saw any of them in training is not known here.'}
       </p>
     </div>
   );
+}
+
+/** The page's own test files never go into training; of other files and imported models we cannot know. */
+function isKnownUnseen(card: ModelCard, testFile: string): boolean {
+  const ownFiles = Object.values(CSV_FILES).map(({ test }) => test);
+  return card.origin !== 'imported' && ownFiles.some((file) => file.endsWith(`/${testFile}`));
 }
 
 function Progress({ done, total }: { readonly done: number; readonly total: number }) {
@@ -212,47 +218,50 @@ function Details({
     info !== null && info.testFile === evaluation.data && info.numTest === evaluation.numRows;
   return (
     <>
-      <div className={styles.details}>
-        <section className={styles.section} aria-labelledby="confusions-title">
-          <h3 id="confusions-title">What is taken for what</h3>
-          <p className={styles.quiet}>
-            Choose a cell to see its pictures. The darker, the more mistakes; the diagonal is right.
-          </p>
-          <ConfusionMatrix counts={evaluation.confusion} selected={cell} onSelect={setChosen} />
-        </section>
-
-        <div className={styles.side}>
-          <section className={styles.section} aria-labelledby="worst-title">
-            <h3 id="worst-title">The worst confusions</h3>
-            {worst.length === 0 ? (
-              <p className={styles.quiet}>None: every picture was recognised.</p>
-            ) : (
-              <ol className={styles.worst}>
-                {worst.map((confusion) => (
-                  <li key={`${confusion.actual} ${confusion.taken}`}>
-                    <button
-                      type="button"
-                      className={styles.confusion}
-                      aria-pressed={
-                        cell.actual === confusion.actual && cell.taken === confusion.taken
-                      }
-                      onClick={() =>
-                        setChosen({ actual: confusion.actual, taken: confusion.taken })
-                      }
-                    >
-                      <Words confusion={confusion} />
-                    </button>
-                  </li>
-                ))}
-              </ol>
-            )}
+      <div className={styles.frame}>
+        <div className={styles.details}>
+          <section className={styles.section} aria-labelledby="confusions-title">
+            <h3 id="confusions-title">What is taken for what</h3>
+            <p className={styles.quiet}>
+              Choose a cell to see its pictures. The stronger the colour, the more mistakes; the
+              diagonal is right.
+            </p>
+            <ConfusionMatrix counts={evaluation.confusion} selected={cell} onSelect={setChosen} />
           </section>
-          <CellGarments
-            evaluation={evaluation}
-            cell={cell}
-            onSelect={setChosen}
-            isAvailable={hasSameRows}
-          />
+
+          <div className={styles.side}>
+            <section className={styles.section} aria-labelledby="worst-title">
+              <h3 id="worst-title">The worst confusions</h3>
+              {worst.length === 0 ? (
+                <p className={styles.quiet}>None: every picture was recognised.</p>
+              ) : (
+                <ol className={styles.worst}>
+                  {worst.map((confusion) => (
+                    <li key={`${confusion.actual} ${confusion.taken}`}>
+                      <button
+                        type="button"
+                        className={styles.confusion}
+                        aria-pressed={
+                          cell.actual === confusion.actual && cell.taken === confusion.taken
+                        }
+                        onClick={() =>
+                          setChosen({ actual: confusion.actual, taken: confusion.taken })
+                        }
+                      >
+                        <Words confusion={confusion} />
+                      </button>
+                    </li>
+                  ))}
+                </ol>
+              )}
+            </section>
+            <CellGarments
+              evaluation={evaluation}
+              cell={cell}
+              onSelect={setChosen}
+              isAvailable={hasSameRows}
+            />
+          </div>
         </div>
       </div>
 

@@ -199,7 +199,7 @@ function Comparison({ runs }: { readonly runs: readonly RunSummary[] }) {
       <div className={styles.chart}>
         <div className={styles.curve}>
           <SelectField
-            label="Curve"
+            label="Compare by"
             value={curve}
             options={[
               { value: 'accuracy', label: 'Validation accuracy' },
