@@ -12,6 +12,7 @@ import type { ModelCard } from '../ml/modelCard.ts';
 import type { NetworkName } from '../ml/network.ts';
 import { DEFAULT_RECIPE, type Recipe } from '../ml/recipe.ts';
 import type { TrainEvent } from '../ml/train.ts';
+import { requestPersistence } from '../store/database.ts';
 import type { RunSummary } from '../store/records.ts';
 import * as runStore from '../store/runs.ts';
 import * as settingsStore from '../store/settings.ts';
@@ -516,6 +517,8 @@ export function createSession(parts: SessionParts = browserParts): Session {
   function saveModel(name: string): Promise<void> {
     return changeLibrary(async () => {
       set({ model: { phase: 'live', card: await onModel((api) => api.saveModel(name)) } });
+      // What has a name is meant to last. Asked here, where a person has just said so.
+      void requestPersistence();
     });
   }
 

@@ -1,6 +1,7 @@
 /** Owns how the facts of a model are written, for the live one and for each that is kept. */
 import type { ReactNode } from 'react';
 import type { ModelCard } from '../../ml/modelCard.ts';
+import { NETWORKS } from '../../ml/network.ts';
 import { formatBytes, formatCount, formatPercent } from '../controls/figures.ts';
 import styles from './ModelFacts.module.css';
 
@@ -34,7 +35,7 @@ export function ModelFacts({ card, bytes }: ModelFactsProps) {
         )}
       </Fact>
       <Fact term="Network">
-        {card.network}
+        {networkTitle(card.network)}
         <small>{formatCount(card.numParams)} parameters</small>
       </Fact>
       <Fact term="Data">
@@ -68,4 +69,9 @@ function Fact({ term, children }: FactProps) {
       <dd>{children}</dd>
     </div>
   );
+}
+
+/** Imported models bring names of their own. */
+function networkTitle(name: string): string {
+  return Object.values(NETWORKS).find((network) => network.name === name)?.title ?? name;
 }
