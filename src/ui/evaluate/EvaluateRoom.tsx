@@ -72,7 +72,7 @@ function Contents() {
                 disabled={isLearning}
                 onClick={() => void session.evaluate()}
               >
-                {figures ? 'Evaluate again' : 'Evaluate'}
+                {current ? 'Evaluate again' : 'Evaluate'}
               </Button>
             )
           )}
@@ -99,8 +99,16 @@ function Contents() {
       {(info === null || info.numTest === 0) && <NoData data={data} />}
 
       {evaluation.phase === 'ready' && current === null && (
-        <Notice tone="info" title="The last evaluation was of another model">
-          Evaluate to see how “{card.name}” does.
+        <Notice
+          tone="info"
+          title="The last evaluation was of another model"
+          action={
+            <Button size="small" disabled={isLearning} onClick={() => void session.evaluate()}>
+              Evaluate this one
+            </Button>
+          }
+        >
+          Its confusion matrix is put away. Evaluate “{card.name}” to see what it mistakes for what.
         </Notice>
       )}
 
