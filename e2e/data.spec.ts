@@ -41,13 +41,13 @@ test('the sample loads, shows its counts, and its pictures can be looked at clos
   await expect(room(page).getByRole('radio', { name: '2,000 Training pictures' })).toBeChecked();
   await expect(room(page).getByText('Even: 200 of each.')).toBeVisible();
   await room(page).getByRole('button', { name: 'Trouser 200' }).click();
-  await expect(room(page).getByText('1–60 of 200')).toBeVisible();
+  await expect(room(page).getByText('1–70 of 200')).toBeVisible();
   await room(page).getByRole('button', { name: 'Next page' }).click();
-  await expect(room(page).getByText('61–120 of 200')).toBeVisible();
+  await expect(room(page).getByText('71–140 of 200')).toBeVisible();
 
   // Keys alone: into the grid, two pictures on, open, read, close, and back where one was.
   const tiles = room(page).getByRole('button', { name: /^Trouser, picture / });
-  await expect(tiles).toHaveCount(60);
+  await expect(tiles).toHaveCount(70);
   await tiles.first().focus();
   await page.keyboard.press('ArrowRight');
   await page.keyboard.press('ArrowRight');
@@ -58,7 +58,7 @@ test('the sample loads, shows its counts, and its pictures can be looked at clos
   const [firstCell, pixels] = await Promise.all([
     dialog.getByRole('row').nth(15).getByRole('cell').nth(14).textContent(),
     page.evaluate(async () => {
-      const query = { part: 'train', label: 1, offset: 62, count: 1 } as const;
+      const query = { part: 'train', label: 1, offset: 72, count: 1 } as const;
       return [...(await window.atelier.garments(query)).pixels];
     }),
   ]);
@@ -85,7 +85,7 @@ test('a corrupt CSV is refused with row and column, and the app goes on', async 
   await expect(alert).toContainText('2,000 training and 500 test pictures from before');
   await expect(room(page).getByRole('radio', { name: '2,000 Training pictures' })).toBeVisible();
   await room(page).getByRole('button', { name: 'Bag 200' }).click();
-  await expect(room(page).getByText('1–60 of 200')).toBeVisible();
+  await expect(room(page).getByText('1–70 of 200')).toBeVisible();
 
   // The same file, corrected.
   await trainingFile.setInputFiles(makeCsv());

@@ -88,13 +88,13 @@ describe('what is refused, with its place', () => {
     ['a pixel above 255', makeRow(1, { 784: '256' }), 785, 'pixel784', '“256”'],
     ['a negative pixel', makeRow(1, { 1: '-1' }), 2, 'pixel1', '“-1”'],
     ['a fraction', makeRow(1, { 2: '0.5' }), 3, 'pixel2', '“0.5”'],
-    ['an empty cell', makeRow(1, { 2: '' }), 3, 'pixel2', 'nothing'],
-    ['a blank cell', makeRow(1, { 2: ' ' }), 3, 'pixel2', 'nothing'],
+    ['an empty cell', makeRow(1, { 2: '' }), 3, 'pixel2', 'this cell is empty'],
+    ['a blank cell', makeRow(1, { 2: ' ' }), 3, 'pixel2', 'this cell is empty'],
     ['not a number', makeRow(1, { 2: 'NaN' }), 3, 'pixel2', '“NaN”'],
     ['an exponent', makeRow(1, { 2: '1e2' }), 3, 'pixel2', '“1e2”'],
     ['a hexadecimal number', makeRow(1, { 2: '0x1' }), 3, 'pixel2', '“0x1”'],
     ['a label above 9', makeRow(1, { 0: '10' }), 1, 'label', '“10”'],
-    ['an empty label', makeRow(1, { 0: '' }), 1, 'label', 'nothing'],
+    ['an empty label', makeRow(1, { 0: '' }), 1, 'label', 'this cell is empty'],
   ])('%s', (_, row, column, columnName, shown) => {
     const fault = catchFault(`${HEADER}\n${makeRow(2)}\n${row}\n${makeRow(3)}\n`);
     expect(fault).toMatchObject({ name: 'DatasetError', file: 'my.csv', row: 3, column });
@@ -136,7 +136,7 @@ describe('what is refused, with its place', () => {
   });
 
   it.each([
-    ['nothing', ''],
+    ['this cell is empty', ''],
     ['blank lines', '\n\n'],
     ['a header alone', `${HEADER}\n`],
   ])('a file of %s', (_, text) => {

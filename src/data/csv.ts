@@ -106,7 +106,7 @@ export function createCsvReader(file: string): CsvReader {
     throw new DatasetError(
       file,
       { row: line, column: column + 1 },
-      `${wanted}, but here stands ${cell.trim() === '' ? 'nothing' : quote(cell)}. Correct it and load the file again.`,
+      `${wanted}, but this cell ${cell.trim() === '' ? 'is empty' : `says ${quote(cell)}`}. Correct it and load the file again.`,
     );
   }
 

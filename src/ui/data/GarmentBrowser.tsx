@@ -13,8 +13,8 @@ import type { PartName } from './DataRoom.tsx';
 import styles from './GarmentBrowser.module.css';
 import { PixelDialog } from './PixelDialog.tsx';
 
-/** Fills rows of 6, 10 and 12. */
-const PAGE_SIZE = 60;
+/** Fills rows of 7 on a phone and of 10 elsewhere. */
+const PAGE_SIZE = 70;
 
 export interface GarmentBrowserProps {
   readonly info: DataInfo;

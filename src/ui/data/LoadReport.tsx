@@ -44,7 +44,7 @@ function Progress({ data }: { readonly data: Loading }) {
         {/* Spoken when the stage changes, not at every byte. */}
         <p role="status" className={styles.stage}>
           {describeStage(data)}
-          {attempt > 1 && <span className={styles.attempt}> Try {attempt} of 4.</span>}
+          {attempt > 1 && <span className={styles.attempt}> Try {attempt}.</span>}
         </p>
         <p className={styles.figures}>
           {isMeasured && `${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`}

@@ -69,14 +69,16 @@ export function SourcePicker({ data, info }: SourcePickerProps) {
             <FileLine title="Test" name={info.testFile} />
           </p>
         ) : (
-          <p>CSV files of the same form. Each replaces one part, and never leaves this browser.</p>
+          <p>
+            Choose CSV files of the same form. Each replaces one part and never leaves this browser.
+          </p>
         )}
         <div className={styles.own}>
           <OwnFileButton part="train" disabled={isLoading}>
-            Training CSV
+            Training
           </OwnFileButton>
           <OwnFileButton part="test" disabled={isLoading}>
-            Test CSV
+            Test
           </OwnFileButton>
         </div>
       </Source>
@@ -128,7 +130,7 @@ interface OwnFileButtonProps {
   readonly children: string;
 }
 
-export function OwnFileButton({ part, disabled, children }: OwnFileButtonProps) {
+function OwnFileButton({ part, disabled, children }: OwnFileButtonProps) {
   const input = useRef<HTMLInputElement>(null);
   return (
     <>
