@@ -107,7 +107,11 @@ function conv2DBackpropFilter({
       'NHWC',
       [info.strideHeight, info.strideWidth],
     ); // [in, ≥ kernelHeight, ≥ kernelWidth, out]
-    const filter = tf.slice(product, [0, 0, 0, 0], [-1, filterHeight, filterWidth, -1]);
+    const [, height, width] = product.shape;
+    const filter =
+      height === filterHeight && width === filterWidth
+        ? product
+        : tf.slice(product, [0, 0, 0, 0], [-1, filterHeight, filterWidth, -1]);
     return tf.transpose(filter, [1, 2, 0, 3]);
   });
 }
