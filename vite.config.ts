@@ -36,8 +36,7 @@ export default defineConfig({
   resolve: {
     alias: [
       {
-        // tfjs-vis draws through vega-embed, which evaluates text unless told otherwise. Only the
-        // bare name is ours: our wrapper itself imports the real one by a deeper path.
+        // tfjs-vis draws through vega-embed, which evaluates text. Ours takes its place and does not.
         find: /^vega-embed$/,
         replacement: fileURLToPath(new URL('./src/ui/charts/vegaEmbed.ts', import.meta.url)),
       },
