@@ -96,7 +96,6 @@ async function trainInPage(
   folder: string,
 ): Promise<number> {
   await page.goto(address);
-  await page.waitForFunction(() => window.atelier !== undefined);
   await page.evaluate((backend) => window.atelier.chooseBackend(backend), plan.backend);
   const engine = await read(page, ({ engine }) => engine);
   if (engine.phase !== 'ready') {
@@ -131,7 +130,9 @@ async function trainInPage(
       `  Backend   ${machine.backend}. ${engine.info.reason}`,
       `  Data      ${data.info.trainFile}, ${data.info.numTrain.toLocaleString('en-GB')} rows`,
       `  Network   ${plan.network}`,
-      `  Recipe    ${JSON.stringify(plan.recipe).slice(1, -1).replaceAll('"', '').replaceAll(',', ', ')}`,
+      `  Recipe    ${Object.entries(plan.recipe)
+        .map((knob) => knob.join(' '))
+        .join(', ')}`,
       '',
     ].join('\n'),
   );
@@ -322,7 +323,7 @@ function barLine(report: Report): string {
   const { phase, epochs, epoch, step, stepsPerEpoch, loss, accuracy, imagesPerSecond } = report;
   if (phase === 'preparing' || loss === null || accuracy === null) return '  Preparing …';
   const share = Math.min(1, step / Math.max(1, epochs * stepsPerEpoch));
-  const width = 20;
+  const width = 12;
   const bar = '█'.repeat(Math.round(share * width)).padEnd(width, '░');
   const parts = [
     `  ${bar} ${String(Math.floor(share * 100)).padStart(3)} %`,
