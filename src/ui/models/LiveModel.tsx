@@ -109,12 +109,20 @@ function SaveForm({ card, isLatest, isTraining }: SaveFormProps) {
       <p id={`${id}-note`} className={styles.note}>
         {isTraining
           ? 'A run is under way. Stop it or wait for its end to save a model.'
-          : isLatest
-            ? 'The latest run is kept by itself until the next one. Save it by name to keep it for good.'
-            : 'Not kept yet: it lasts until another model is live or the page is left.'}
+          : noteOn(card, isLatest)}
       </p>
     </form>
   );
+}
+
+function noteOn(card: ModelCard, isLatest: boolean): string {
+  if (isLatest) {
+    return 'The latest run is kept by itself until the next one. Save it by name to keep it for good.';
+  }
+  if (card.origin === 'shipped') {
+    return 'It is here at every visit. Save a copy under a name of your own, if you like.';
+  }
+  return 'Not kept yet: it lasts until another model is live or the page is left.';
 }
 
 function DownloadButton() {

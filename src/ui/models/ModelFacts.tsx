@@ -5,13 +5,8 @@ import { NETWORKS } from '../../ml/network.ts';
 import { formatBytes, formatCount, formatPercent } from '../controls/figures.ts';
 import styles from './ModelFacts.module.css';
 
-const MOMENT = new Intl.DateTimeFormat('en-GB', {
-  day: 'numeric',
-  month: 'short',
-  year: 'numeric',
-  hour: '2-digit',
-  minute: '2-digit',
-});
+const DAY = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
+const TIME = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' });
 
 export interface ModelFactsProps {
   readonly card: ModelCard;
@@ -22,6 +17,7 @@ export interface ModelFactsProps {
 export function ModelFacts({ card, bytes }: ModelFactsProps) {
   const { data, history, test, recipe } = card;
   const epochs = history.length || recipe?.epochs;
+  const createdAt = new Date(card.createdAt);
   return (
     <dl className={`${styles.facts} figures`}>
       <Fact term="Test accuracy">
@@ -50,7 +46,10 @@ export function ModelFacts({ card, bytes }: ModelFactsProps) {
       </Fact>
       <Fact term="Epochs">{epochs ?? <span className={styles.absent}>not told</span>}</Fact>
       <Fact term="Date">
-        <time dateTime={card.createdAt}>{MOMENT.format(new Date(card.createdAt))}</time>
+        <time dateTime={card.createdAt}>
+          {DAY.format(createdAt)}
+          <small>{TIME.format(createdAt)}</small>
+        </time>
       </Fact>
       {bytes !== null && <Fact term="Size">{formatBytes(bytes)}</Fact>}
     </dl>
