@@ -67,7 +67,7 @@ export function ConfusionMatrix({ counts, selected, onSelect }: ConfusionMatrixP
 
   return (
     <div className={styles.matrix} style={{ maxWidth: MAX_WIDTH }}>
-      <div ref={frame} aria-hidden="true" className={styles.frame} />
+      <div ref={frame} className={styles.frame} />
       {(layout !== null || hasFailed) && (
         <fieldset
           ref={grid}

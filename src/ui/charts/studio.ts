@@ -15,6 +15,9 @@ import { align } from './series.ts';
 import styles from './studio.module.css';
 import { DRAW, type Drawable, type VisLayer, type VisMark, type VisSpec } from './vegaEmbed.ts';
 
+/** Pixels around a matrix: room for half a stroke. */
+const MATRIX_PADDING = 1;
+
 /** An element opened for drawing. One draw at a time: `pace.ts` sees to it. */
 export interface Canvas {
   lines(chart: LineChart): Promise<void>;
@@ -101,7 +104,12 @@ export function openCanvas(element: Drawable): Canvas {
       );
       if (view === null) throw new Error('tfjs-vis drew no confusion matrix.');
       const [left, top] = view.origin();
-      return { left, top, width: view.width(), height: view.height() };
+      return {
+        left: left + MATRIX_PADDING,
+        top: top + MATRIX_PADDING,
+        width: view.width(),
+        height: view.height(),
+      };
     },
 
     close() {
@@ -212,7 +220,7 @@ function dressMatrix(spec: VisSpec, chart: MatrixChart, element: Element): VisSp
   );
   return {
     ...spec,
-    padding: 1,
+    padding: MATRIX_PADDING,
     data: { ...spec.data, name: 'cells' },
     config: { ...spec.config, ...lookOf(element, chart.fontSize) },
     encoding: {

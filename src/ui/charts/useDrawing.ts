@@ -22,6 +22,8 @@ export function useDrawing<Wish>(
     // An element of its own for each mount: the last draw of the mount before may still be under way.
     const stage = document.createElement('div');
     stage.style.position = 'relative';
+    // Vega labels its marks for nobody in particular; the components say in words what is drawn.
+    stage.ariaHidden = 'true';
     element.current?.append(stage);
     let canvas: Canvas | null = null;
     const own = pace<Wish>(

@@ -219,8 +219,9 @@ function Comparison({ runs }: { readonly runs: readonly RunSummary[] }) {
           empty="None of these runs finished an epoch."
         />
       </div>
-      <div className={styles.apart}>
-        <h4>What sets them apart</h4>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
+      <section className={styles.apart} tabIndex={0} aria-labelledby="apart-title">
+        <h4 id="apart-title">What sets them apart</h4>
         {apart.length === 0 ? (
           <p className={styles.quiet}>Nothing: the same network, recipe, data and backend.</p>
         ) : (
@@ -247,7 +248,7 @@ function Comparison({ runs }: { readonly runs: readonly RunSummary[] }) {
             </tbody>
           </table>
         )}
-      </div>
+      </section>
     </div>
   );
 }
