@@ -81,8 +81,8 @@ export function LineFigure({
         {isEmpty && <p className={styles.empty}>{empty}</p>}
         {hasFailed && !isEmpty && (
           <p className={styles.empty}>
-            The drawing code could not be loaded. Training goes on; the figures above are up to
-            date.
+            The chart could not be drawn. Nothing else is touched by it, and the figures above are
+            up to date.
           </p>
         )}
       </div>
