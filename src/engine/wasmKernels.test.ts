@@ -1,17 +1,8 @@
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { registerWasmKernels } from './wasmKernels.ts';
+import { startWasmInNode } from './wasmInNode.ts';
 
-beforeAll(async () => {
-  const require = createRequire(import.meta.url);
-  const binary = require.resolve('@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm');
-  setWasmPaths(`${dirname(binary)}/`);
-  registerWasmKernels();
-  await tf.setBackend('wasm');
-});
+beforeAll(startWasmInNode);
 
 /** Runs `compute` on a backend. Gives what it computed as plain numbers, and leaves no tensor. */
 async function runOn(
