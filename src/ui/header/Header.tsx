@@ -63,7 +63,7 @@ function Needle() {
     <svg aria-hidden="true" viewBox="0 0 24 24" width="22" height="22" className={styles.needle}>
       <path d="M20.5 3.5 8 16" />
       <path d="M18.6 3.9c1-.6 2.1.5 1.5 1.5l-1 1.6-2.1-2.1Z" />
-      <path d="M18.4 5.6C13 3 4.500 5 4 10.500c-.4 4.200 5 4 4.800 7.500-.2 2.300-3 3-5.300 2.500" />
+      <path d="M18.4 5.6C13 3 4.5 5 4 10.5c-.4 4.2 5 4 4.8 7.5-.2 2.3-3 3-5.3 2.5" />
     </svg>
   );
 }
