@@ -2,7 +2,8 @@
  * Owns what is known about a model besides its weights: where it came from, how it was trained and
  * how well it does. The card travels with the weights in storage, in exports and to the page.
  */
-import type { Recipe } from './recipe.ts';
+import * as v from 'valibot';
+import { type Recipe, RecipeSchema } from './recipe.ts';
 
 /** One epoch's figures. Losses are mean cross-entropies in nats, accuracies 0–1. */
 export interface EpochRecord {
@@ -43,3 +44,41 @@ export interface ModelCard {
   /** Backend that trained it, as the menu names it, e.g. "wasm". */
   readonly trainedOn: string | null;
 }
+
+const TextSchema = v.pipe(v.string(), v.maxLength(200));
+const CountSchema = v.pipe(v.number(), v.integer(), v.minValue(0));
+const ShareSchema = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const LossSchema = v.pipe(v.number(), v.finite());
+
+export const EpochRecordSchema = v.object({
+  epoch: CountSchema,
+  trainLoss: LossSchema,
+  trainAccuracy: ShareSchema,
+  validationLoss: LossSchema,
+  validationAccuracy: ShareSchema,
+  elapsedMs: v.pipe(v.number(), v.finite()),
+}) satisfies v.GenericSchema<unknown, EpochRecord>;
+
+/** A card from storage or from a file. */
+export const ModelCardSchema = v.object({
+  id: v.pipe(v.string(), v.nonEmpty(), v.maxLength(200)),
+  name: v.pipe(TextSchema, v.nonEmpty()),
+  createdAt: v.pipe(v.string(), v.isoTimestamp()),
+  origin: v.picklist(['trained', 'shipped', 'imported']),
+  network: TextSchema,
+  numParams: CountSchema,
+  recipe: v.nullable(RecipeSchema),
+  data: v.nullable(
+    v.object({ name: TextSchema, numTrain: CountSchema, numValidation: CountSchema }),
+  ),
+  history: v.pipe(v.array(EpochRecordSchema), v.maxLength(10_000)),
+  test: v.nullable(
+    v.object({
+      data: TextSchema,
+      numRows: CountSchema,
+      accuracy: ShareSchema,
+      loss: LossSchema,
+    }),
+  ),
+  trainedOn: v.nullable(TextSchema),
+}) satisfies v.GenericSchema<unknown, ModelCard>;

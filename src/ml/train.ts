@@ -1,7 +1,31 @@
 /**
  * Owns the training loop.
+ *
+ * Why not `model.fit`: it waits for animation frames, which hidden tabs do not get; a callback
+ * makes it read the GPU in every batch; it neither pauses nor brings back the best weights. Here
+ * nothing is read in a batch: losses pile up as tensors and are read together a few times a second.
  */
+import * as tf from '@tensorflow/tfjs';
+import {
+  createRandom,
+  type Dataset,
+  gatherBatch,
+  gatherLabels,
+  shuffleRows,
+  splitRows,
+} from '../data/dataset.ts';
+import { NUM_CLASSES, PIXELS, SIDE } from '../fashion.ts';
+import { augmentBatch } from './augment.ts';
+import { BATCH_NORM_MOMENTUM } from './build.ts';
+import { judgePredictions, type PredictionFigures } from './figures.ts';
+import { applyInTraining, type BatchMoments, crossEntropy, type ForwardPass } from './forward.ts';
+import { Meter, TrainingClock } from './meter.ts';
 import type { EpochRecord } from './modelCard.ts';
+import { NETWORKS, type NetworkName } from './network.ts';
+import { createOptimizer } from './optimizer.ts';
+import { predictRows } from './predict.ts';
+import { learningRateAt, type Recipe } from './recipe.ts';
+import { nextTurn } from './turn.ts';
 
 /** What a training run tells. The caller decides what to show. Losses in nats, accuracies 0–1. */
 export type TrainEvent =
@@ -35,3 +59,303 @@ export type TrainEvent =
       /** Epoch whose weights the model now has; 0 where stopped before the first epoch's end. */
       readonly epoch: number;
     };
+
+/** Training cannot start or go on. The message is for people. */
+export class TrainingError extends Error {
+  override readonly name = 'TrainingError';
+}
+
+/** Pauses, resumes and stops a run. What is asked takes effect between two batches. */
+export class TrainingControl {
+  #isPaused = false;
+  #isStopped = false;
+  #wake: (() => void) | null = null;
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#wake?.();
+  }
+
+  /** For good. Ends a pause. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#wake?.();
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused && !this.#isStopped;
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** Resolves when the run is not paused any more. */
+  async untilResumed(): Promise<void> {
+    while (this.isPaused) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+export interface TrainRequest {
+  /** Made by `buildModel` for `network`; its weights are trained in place. */
+  readonly model: tf.LayersModel;
+  readonly network: NetworkName;
+  readonly recipe: Recipe;
+  /** The whole training file; the validation rows are taken from it. */
+  readonly dataset: Dataset;
+  readonly control?: TrainingControl;
+}
+
+/** Weights as they were. Shares their memory until they change: keeping one costs next to nothing. */
+type Snapshot = readonly tf.Tensor[];
+
+/**
+ * Trains `model` in place and yields what happens. After the last event the model has the best
+ * weights by validation loss where the recipe has patience or the run was stopped, and the last
+ * ones otherwise. Disposes all of its own tensors, also when the caller leaves early (`return`);
+ * the model stays the caller's.
+ *
+ * @throws {TrainingError} Where there is too little data, or where the loss stops being a number;
+ *   the model then has the last weights that were good.
+ */
+export async function* train({
+  model,
+  network,
+  recipe,
+  dataset,
+  control = new TrainingControl(),
+}: TrainRequest): AsyncGenerator<TrainEvent, void, void> {
+  const split = splitRows(dataset, recipe.validationShare, recipe.seed);
+  const numTrain = split.train.length;
+  const numValidation = split.validation.length;
+  if (numTrain === 0 || numValidation === 0) {
+    throw new TrainingError(
+      `The training data has ${dataset.labels.length} rows: too few to train on some and validate on others. Load more data.`,
+    );
+  }
+  // One shape for every batch. The rows left over may come up in the next epoch's shuffle.
+  const batchSize = Math.min(recipe.batchSize, numTrain);
+  const stepsPerEpoch = Math.floor(numTrain / batchSize);
+  const totalSteps = stepsPerEpoch * recipe.epochs;
+  yield { kind: 'preparing', numTrain, numValidation, stepsPerEpoch, epochs: recipe.epochs };
+
+  const rows = split.train.slice();
+  const shuffleRandom = createRandom(recipe.seed + 1);
+  const trainStep = prepareStep(model, network, recipe, dataset, batchSize);
+  const clock = new TrainingClock();
+  const meter = new Meter(clock, batchSize);
+  let epoch = 0;
+  let step = 0;
+  let best: { readonly epoch: number; readonly loss: number; readonly weights: Snapshot } | null =
+    null;
+  /** Weights from which losses that are numbers have been computed. */
+  let good = takeSnapshot(model);
+  /** Later weights, good as soon as the losses after them turn out to be numbers. */
+  let candidate = takeSnapshot(model);
+
+  /** Waits for the device, checks its losses, and tells of the steps since the last report. */
+  async function report(): Promise<TrainEvent> {
+    assertNumbers(await meter.read(), recipe, step);
+    tf.dispose([...good]);
+    good = candidate;
+    candidate = takeSnapshot(model);
+    return {
+      kind: 'step',
+      epoch: epoch + 1,
+      step,
+      loss: meter.loss,
+      accuracy: meter.accuracy,
+      learningRate: learningRateAt(recipe, step - 1, totalSteps),
+      imagesPerSecond: meter.imagesPerSecond,
+      elapsedMs: clock.elapsedMs,
+    };
+  }
+
+  try {
+    let reason: 'completed' | 'earlyStopped' | 'stopped' = 'completed';
+    while (epoch < recipe.epochs) {
+      shuffleRows(rows, shuffleRandom);
+      meter.startEpoch();
+      for (let from = 0; from + batchSize <= numTrain && !control.isStopped; from += batchSize) {
+        const batch = rows.subarray(from, from + batchSize);
+        meter.add(trainStep.run(batch, learningRateAt(recipe, step, totalSteps)));
+        step++;
+        if (meter.isReadDue || control.isPaused) yield await report();
+        await nextTurn();
+        if (control.isPaused) {
+          clock.pause();
+          await control.untilResumed();
+          clock.resume();
+          meter.skipTime();
+        }
+      }
+      if (step > 0) yield await report();
+      const validation = control.isStopped
+        ? null
+        : await validate(model, dataset, split.validation, control);
+      if (!validation) {
+        reason = 'stopped';
+        break;
+      }
+      assertNumbers([validation.loss], recipe, step);
+      meter.skipTime();
+      epoch++;
+      const isBest: boolean = !best || validation.loss < best.loss;
+      if (isBest) {
+        tf.dispose([...(best?.weights ?? [])]);
+        best = { epoch, loss: validation.loss, weights: takeSnapshot(model) };
+      }
+      yield {
+        kind: 'epoch',
+        isBest,
+        record: {
+          epoch,
+          ...meter.epochFigures,
+          validationLoss: validation.loss,
+          validationAccuracy: validation.accuracy,
+          elapsedMs: clock.elapsedMs,
+        },
+      };
+      const numWithoutBetter = epoch - (best?.epoch ?? epoch);
+      if (recipe.patience > 0 && numWithoutBetter >= recipe.patience && epoch < recipe.epochs) {
+        reason = 'earlyStopped';
+        break;
+      }
+    }
+    if (best && (recipe.patience > 0 || reason === 'stopped')) {
+      writeWeights(model, best.weights);
+      epoch = best.epoch;
+    }
+    yield { kind: 'finished', reason, epoch };
+  } catch (error) {
+    if (error instanceof TrainingError) writeWeights(model, good);
+    throw error;
+  } finally {
+    trainStep.dispose();
+    meter.dispose();
+    tf.dispose([...good, ...candidate, ...(best?.weights ?? [])]);
+  }
+}
+
+interface TrainStep {
+  /** Takes one optimizer step on the rows. Gives loss and accuracy, `[2]`, still on the device. */
+  run(batch: Uint32Array, learningRate: number): tf.Tensor1D;
+  dispose(): void;
+}
+
+function prepareStep(
+  model: tf.LayersModel,
+  network: NetworkName,
+  recipe: Recipe,
+  dataset: Dataset,
+  batchSize: number,
+): TrainStep {
+  const { layers } = NETWORKS[network];
+  const weights = model.trainableWeights;
+  const optimizer = createOptimizer(weights, recipe);
+  const random = createRandom(recipe.seed + 2);
+  const pixels = new Float32Array(batchSize * PIXELS);
+  const labels = new Uint8Array(batchSize);
+  const { labelSmoothing } = recipe;
+
+  return {
+    run(batch, learningRate) {
+      gatherBatch(dataset, batch, pixels);
+      gatherLabels(dataset, batch, labels);
+      if (recipe.augment) augmentBatch(pixels, batchSize, random);
+      return tf.tidy(() => {
+        const x = tf.tensor4d(pixels, [batchSize, SIDE, SIDE, 1]);
+        const truth = oneHot(labels);
+        const targets: tf.Tensor2D = labelSmoothing
+          ? tf.add(tf.mul(truth, 1 - labelSmoothing), labelSmoothing / NUM_CLASSES)
+          : truth;
+        let pass: ForwardPass | undefined;
+        const { value, grads } = tf.valueAndGrads((...values: tf.Tensor[]) => {
+          pass = applyInTraining(layers, values, x, recipe.dropout, random);
+          return crossEntropy(pass.logits, targets);
+        })(weights.map((weight) => weight.read()));
+        if (!pass) throw new Error('The forward pass did not run.');
+        optimizer.step(grads, learningRate);
+        trackMoments(model, pass.moments);
+        // Without smoothing, so that it compares with the validation loss.
+        const loss = labelSmoothing ? crossEntropy(pass.logits, truth) : value;
+        const isRight = tf.equal(tf.argMax(pass.logits, 1), tf.argMax(truth, 1));
+        return tf.stack([
+          tf.reshape(loss, []),
+          tf.mean(tf.cast(isRight, 'float32')),
+        ]) as tf.Tensor1D;
+      });
+    },
+    dispose() {
+      optimizer.dispose();
+    },
+  };
+}
+
+/** `[n, 10]`, 1 at the label. */
+function oneHot(labels: Uint8Array): tf.Tensor2D {
+  const values = new Float32Array(labels.length * NUM_CLASSES);
+  labels.forEach((label, row) => {
+    values[row * NUM_CLASSES + label] = 1;
+  });
+  return tf.tensor2d(values, [labels.length, NUM_CLASSES]);
+}
+
+/** Moves the means and variances that batch normalisation uses outside training. */
+function trackMoments(model: tf.LayersModel, moments: readonly BatchMoments[]): void {
+  // The untrainable weights of the networks are these alone: mean, variance, mean, variance, …
+  const tracked = model.nonTrainableWeights;
+  const observed = moments.flatMap(({ mean, variance }) => [mean, variance]);
+  tracked.forEach((weight, index) => {
+    const value = observed[index];
+    if (!value) throw new Error(`Nothing was observed for the weight ${weight.name}.`);
+    const change = tf.mul(tf.sub(value, weight.read()), 1 - BATCH_NORM_MOMENTUM);
+    weight.write(tf.add(weight.read(), change));
+  });
+}
+
+/** Null where the run is stopped meanwhile. */
+async function validate(
+  model: tf.LayersModel,
+  dataset: Dataset,
+  rows: Uint32Array,
+  control: TrainingControl,
+): Promise<PredictionFigures | null> {
+  const stopped = new Error('The run was stopped.');
+  try {
+    const probabilities = await predictRows(model, dataset, rows, () => {
+      if (control.isStopped) throw stopped;
+    });
+    const labels = new Uint8Array(rows.length);
+    gatherLabels(dataset, rows, labels);
+    return judgePredictions(probabilities, labels);
+  } catch (error) {
+    if (error === stopped) return null;
+    throw error;
+  }
+}
+
+function assertNumbers(losses: readonly number[], recipe: Recipe, step: number): void {
+  if (losses.every(Number.isFinite)) return;
+  throw new TrainingError(
+    `Training broke off at step ${step.toLocaleString('en-GB')}: the loss is no longer a number. A learning rate of ${recipe.learningRate} is probably too high; try a tenth of it. The model keeps the last good weights.`,
+  );
+}
+
+function takeSnapshot(model: tf.LayersModel): Snapshot {
+  return model.weights.map((weight) => tf.keep(tf.clone(weight.read())));
+}
+
+function writeWeights(model: tf.LayersModel, values: Snapshot): void {
+  model.weights.forEach((weight, index) => {
+    weight.write(values[index] as tf.Tensor);
+  });
+}

@@ -2,25 +2,38 @@
  * Owns the app's state and every action on it. The only module that talks to workers: it starts
  * them, supervises them and starts them anew when one dies. Knows no React.
  */
-import type { StoreApi } from 'zustand/vanilla';
-import type { Dataset } from '../data/dataset.ts';
+import * as Comlink from 'comlink';
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import type { Dataset, GarmentPage } from '../data/dataset.ts';
+import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
 import type { BackendName } from '../engine/backends.ts';
 import type { Classification, Picture } from '../image/picture.ts';
+import type { ModelCard } from '../ml/modelCard.ts';
 import type { NetworkName } from '../ml/network.ts';
-import type { Recipe } from '../ml/recipe.ts';
-import type { SessionState } from './state.ts';
+import { DEFAULT_RECIPE, type Recipe } from '../ml/recipe.ts';
+import type { TrainEvent } from '../ml/train.ts';
+import { requestPersistence } from '../store/database.ts';
+import type { RunSummary } from '../store/records.ts';
+import * as runStore from '../store/runs.ts';
+import * as settingsStore from '../store/settings.ts';
+import type { DataWorkerApi } from '../worker/data.worker.ts';
+import type { ModelWorkerApi } from '../worker/model.worker.ts';
+import {
+  type ChartPoint,
+  dataInUse,
+  type Fault,
+  type Run,
+  type SessionState,
+  type TrainingState,
+} from './state.ts';
+import { openLine, type WorkerLine, type WorkerLostError } from './workers.ts';
 
-/** Some rows of a data file with their row indices (0-based, in file order). */
-export interface GarmentPage extends Dataset {
-  /** `[n]` row index of each picture. */
-  readonly rows: Uint32Array;
-  /** Rows that match the query in all. */
-  readonly total: number;
-}
+export type { GarmentPage } from '../data/dataset.ts';
 
 /**
- * Actions never throw for what a person can cause: the outcome lands in the state (or, where a
- * value is returned, in that value). Each may be called at any time.
+ * Actions that resolve to nothing never reject: their outcome, good or bad, lands in the state.
+ * Those that answer with a value reject with an error whose message is for people. Each may be
+ * called at any time.
  */
 export interface Session {
   readonly store: StoreApi<SessionState>;
@@ -70,4 +83,615 @@ export interface Session {
   exportModel(): Promise<{ readonly fileName: string; readonly zip: Blob }>;
   /** A zip, or model.json and weights.bin; checked whole before the live model is replaced. */
   importModel(files: readonly File[]): Promise<void>;
+  /** `[n · 10]` probabilities of the live model for rows of the data in use. */
+  predictRows(part: 'train' | 'test', rows: Uint32Array): Promise<Float32Array>;
+}
+
+/** What a session is made of; tests bring their own. */
+export interface SessionParts {
+  openDataLine(onLost: (error: WorkerLostError) => void): WorkerLine<DataWorkerApi>;
+  openModelLine(onLost: (error: WorkerLostError) => void): WorkerLine<ModelWorkerApi>;
+  readonly runs: Pick<typeof runStore, 'listRuns' | 'saveRun' | 'removeRun'>;
+  readonly settings: Pick<typeof settingsStore, 'readSettings' | 'writeSettings'>;
+}
+
+const browserParts: SessionParts = {
+  openDataLine(onLost) {
+    const worker = new Worker(new URL('../worker/data.worker.ts', import.meta.url), {
+      type: 'module',
+      name: 'data',
+    });
+    return openLine(worker, () => worker.terminate(), onLost);
+  },
+  openModelLine(onLost) {
+    const worker = new Worker(new URL('../worker/model.worker.ts', import.meta.url), {
+      type: 'module',
+      name: 'model',
+    });
+    return openLine(worker, () => worker.terminate(), onLost);
+  },
+  runs: runStore,
+  settings: settingsStore,
+};
+
+/** Points kept for the live charts of a run; past it every second one goes. */
+const MAX_CHART_POINTS = 300;
+
+/** Makes the session. Nothing runs before `start()`. */
+export function createSession(parts: SessionParts = browserParts): Session {
+  const store = createStore<SessionState>()(() => ({
+    engine: { phase: 'starting' },
+    data: { phase: 'idle' },
+    training: { phase: 'idle' },
+    evaluation: { phase: 'idle' },
+    model: { phase: 'loading' },
+    library: { phase: 'loading' },
+    runs: [],
+    network: 'classic',
+    recipe: DEFAULT_RECIPE,
+  }));
+  const get = store.getState;
+  const set = store.setState;
+
+  let backendChoice: BackendName | 'auto' = 'auto';
+  let lastSource: 'full' | 'sample' | null = null;
+
+  // ---- workers --------------------------------------------------------------------------------
+
+  let dataLine = parts.openDataLine(onDataLost);
+  let modelLine = parts.openModelLine(onModelLost);
+  /** Data parts the model worker holds now. A new worker or new data empties it. */
+  const partsInModelWorker = new Set<'train' | 'test'>();
+  /** Settles when the model worker's backend runs (or failed to); calls wait for it. */
+  let modelStarted: Promise<void> = Promise.resolve();
+
+  function onDataLost(error: WorkerLostError): void {
+    dataLine = parts.openDataLine(onDataLost);
+    const { data } = get();
+    if (data.phase !== 'idle' && data.phase !== 'failed') {
+      set({
+        data: {
+          phase: 'failed',
+          source: data.phase === 'ready' ? data.info.source : data.source,
+          fault: {
+            name: error.name,
+            message: `${error.message} The data it held is gone from memory; load it again.`,
+          },
+          previous: null,
+        },
+      });
+    }
+  }
+
+  function onModelLost(error: WorkerLostError): void {
+    const { training, evaluation } = get();
+    const lostRun = 'run' in training ? training.run : null;
+    if (isUnderWay(training)) {
+      const message = `${error.message} The run ended there; the weights of its last complete epoch are live again.`;
+      set({ training: { phase: 'failed', run: lostRun, fault: { name: error.name, message } } });
+    }
+    if (evaluation.phase === 'running') {
+      set({ evaluation: { phase: 'failed', fault: toFault(error) } });
+    }
+    modelLine = parts.openModelLine(onModelLost);
+    modelStarted = startModelWorker();
+  }
+
+  /** Brings a fresh model worker to life: backend, then the model last used, else the shipped one. */
+  async function startModelWorker(): Promise<void> {
+    const line = modelLine;
+    partsInModelWorker.clear();
+    set({ engine: { phase: 'starting' } });
+    try {
+      await line.call((api) =>
+        api.onLost(Comlink.proxy((fault: Fault) => line.fail(fault.message))),
+      );
+      const info = await line.call((api) => api.start(backendChoice));
+      set({ engine: { phase: 'ready', info } });
+    } catch (error) {
+      if (line !== modelLine) return;
+      set({
+        engine: { phase: 'failed', fault: toFault(error) },
+        model: { phase: 'none', fault: null },
+      });
+      return;
+    }
+    try {
+      const last = await line.call((api) => api.loadLast());
+      set({
+        model: { phase: 'live', card: last ?? (await line.call((api) => api.loadShipped())) },
+      });
+    } catch (error) {
+      if (line === modelLine) set({ model: { phase: 'none', fault: toFault(error) } });
+    }
+  }
+
+  /** Calls the model worker once its backend runs. */
+  async function onModel<Result>(
+    use: (api: Comlink.Remote<ModelWorkerApi>) => Promise<Result>,
+  ): Promise<Result> {
+    await modelStarted;
+    return modelLine.call(use);
+  }
+
+  async function giveToModelWorker(part: 'train' | 'test', name: string): Promise<void> {
+    if (partsInModelWorker.has(part)) return;
+    const dataset = await dataLine.call((api) => api.copy(part));
+    const buffers = [dataset.pixels.buffer, dataset.labels.buffer];
+    await onModel((api) => api.setData(part, Comlink.transfer(dataset, buffers), name));
+    partsInModelWorker.add(part);
+  }
+
+  // ---- data -----------------------------------------------------------------------------------
+
+  async function loadWith(
+    source: DataSource,
+    note: string | null,
+    load: (onProgress: (progress: DataProgress) => void) => Promise<DataInfo>,
+  ): Promise<void> {
+    if (get().data.phase === 'loading') return;
+    const before = get().data;
+    const previous = dataInUse(get().data);
+    const onProgress = (progress: DataProgress) => {
+      // A last report may arrive after the answer.
+      if (get().data.phase === 'loading') {
+        set({ data: { phase: 'loading', source, previous, ...progress } });
+      }
+    };
+    set({
+      data: {
+        phase: 'loading',
+        source,
+        previous,
+        stage: 'cache',
+        file: '',
+        loadedBytes: 0,
+        totalBytes: null,
+        rows: 0,
+        attempt: 1,
+      },
+    });
+    try {
+      const info = await load(Comlink.proxy(onProgress));
+      partsInModelWorker.clear();
+      set({ data: { phase: 'ready', info, note } });
+    } catch (error) {
+      const fault = toFault(error);
+      if (fault.name === 'AbortError') set({ data: before });
+      else set({ data: { phase: 'failed', source, fault, previous } });
+    }
+  }
+
+  async function loadData(source: 'full' | 'sample', note: string | null = null): Promise<void> {
+    await loadWith(source, note, (onProgress) =>
+      dataLine.call((api) => api.load(source, onProgress)),
+    );
+    if (get().data.phase === 'ready') {
+      lastSource = source;
+      await keepSettings();
+    }
+  }
+
+  /** Data for training: what is loaded, else the full set, else (where it is not there) the sample. */
+  async function dataForTraining(): Promise<DataInfo | null> {
+    const inUse = dataInUse(get().data);
+    if (inUse && inUse.numTrain > 0) return inUse;
+    if (get().data.phase === 'loading') await phaseLeaves('loading');
+    else await loadData('full');
+    const { data } = get();
+    if (data.phase === 'failed' && data.source === 'full') {
+      await loadData(
+        'sample',
+        `The full data set could not be loaded, so this is the sample of 2,000 pictures. ${data.fault.message}`,
+      );
+    }
+    return dataInUse(get().data);
+  }
+
+  function phaseLeaves(phase: SessionState['data']['phase']): Promise<void> {
+    return new Promise((resolve) => {
+      const unsubscribe = store.subscribe((state) => {
+        if (state.data.phase === phase) return;
+        unsubscribe();
+        resolve();
+      });
+    });
+  }
+
+  // ---- training -------------------------------------------------------------------------------
+
+  async function train(): Promise<void> {
+    if (isUnderWay(get().training)) return;
+    set({ training: { phase: 'waitingForData' } });
+    const data = await dataForTraining();
+    if (get().training.phase !== 'waitingForData') return; // Stopped meanwhile.
+    await modelStarted;
+    const { engine, network, recipe } = get();
+    if (!data || engine.phase !== 'ready') {
+      // The data's or the engine's own state says what is wrong.
+      set({ training: { phase: 'idle' } });
+      return;
+    }
+    const run: Run = {
+      id: crypto.randomUUID(),
+      network,
+      recipe,
+      backend: engine.info.active,
+      dataName: data.trainFile,
+      startedAt: new Date().toISOString(),
+      numTrain: 0,
+      numValidation: 0,
+      stepsPerEpoch: 0,
+      step: 0,
+      epoch: 0,
+      learningRate: 0,
+      imagesPerSecond: 0,
+      elapsedMs: 0,
+      trainPoints: [],
+      validationPoints: [],
+      history: [],
+    };
+    set({ training: { phase: 'preparing', run }, evaluation: { phase: 'idle' } });
+
+    try {
+      await giveToModelWorker('train', data.trainFile);
+      const card = await onModel((api) =>
+        api.train({ id: run.id, network, recipe }, Comlink.proxy(onTrainEvent)),
+      );
+      set({ model: { phase: 'live', card } });
+    } catch (error) {
+      // A lost worker has told its own story already.
+      if (isUnderWay(get().training)) {
+        set({ training: { phase: 'failed', run: runUnderWay(), fault: toFault(error) } });
+        const card = await onModel((api) => api.liveCard()).catch(() => null);
+        if (card) set({ model: { phase: 'live', card } });
+      }
+      return;
+    }
+    const { training } = get();
+    if (training.phase === 'finished') await keepRun(training.run, training.reason);
+    await refreshLibrary();
+    await evaluate();
+  }
+
+  function runUnderWay(): Run | null {
+    const { training } = get();
+    return 'run' in training ? training.run : null;
+  }
+
+  function onTrainEvent(event: TrainEvent): void {
+    const { training } = get();
+    if (!hasRunUnderWay(training)) return;
+    const { run } = training;
+    switch (event.kind) {
+      case 'preparing': {
+        const { numTrain, numValidation, stepsPerEpoch } = event;
+        const next: Run = { ...run, numTrain, numValidation, stepsPerEpoch };
+        set({ training: { ...training, run: next } });
+        return;
+      }
+      case 'step': {
+        const { step, epoch, loss, accuracy, learningRate, imagesPerSecond, elapsedMs } = event;
+        const trainPoints = thin([...run.trainPoints, { step, loss, accuracy }]);
+        const progress = { step, epoch, learningRate, imagesPerSecond, elapsedMs, trainPoints };
+        const next: Run = { ...run, ...progress };
+        // The step under way when pause or stop was pressed still reports: its phase stays.
+        const isFirst = training.phase === 'preparing';
+        set({
+          training: isFirst ? { phase: 'training', run: next } : { ...training, run: next },
+        });
+        return;
+      }
+      case 'epoch': {
+        const { record } = event;
+        const point: ChartPoint = {
+          step: record.epoch * run.stepsPerEpoch,
+          loss: record.validationLoss,
+          accuracy: record.validationAccuracy,
+        };
+        const next: Run = {
+          ...run,
+          elapsedMs: record.elapsedMs,
+          validationPoints: [...run.validationPoints, point],
+          history: [...run.history, record],
+        };
+        set({ training: { ...training, run: next } });
+        return;
+      }
+      case 'finished':
+        set({ training: { phase: 'finished', run, reason: event.reason } });
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  function pause(): void {
+    const { training } = get();
+    if (training.phase !== 'training') return;
+    set({ training: { phase: 'paused', run: training.run } });
+    ignoreLoss(onModel((api) => api.pause()));
+  }
+
+  function resume(): void {
+    const { training } = get();
+    if (training.phase !== 'paused') return;
+    set({ training: { phase: 'training', run: training.run } });
+    ignoreLoss(onModel((api) => api.resume()));
+  }
+
+  function stop(): void {
+    const { training } = get();
+    if (training.phase === 'waitingForData') {
+      set({ training: { phase: 'idle' } });
+      cancelLoading();
+    } else if (hasRunUnderWay(training)) {
+      set({ training: { phase: 'stopping', run: training.run } });
+      ignoreLoss(onModel((api) => api.stop()));
+    }
+  }
+
+  async function keepRun(run: Run, reason: RunSummary['reason']): Promise<void> {
+    const { id, network, recipe, backend, dataName, numTrain, startedAt, elapsedMs, history } = run;
+    const of = { id, network, recipe, backend, dataName, numTrain, startedAt };
+    const known = { ...of, elapsedMs, history, reason };
+    await keepSummary({ ...known, testAccuracy: null, testLoss: null });
+  }
+
+  /** Shows the summary even where storage refuses it: it then lasts as long as the page. */
+  async function keepSummary(summary: RunSummary): Promise<void> {
+    const others = get().runs.filter((run) => run.id !== summary.id);
+    set({ runs: [summary, ...others].sort((a, b) => b.startedAt.localeCompare(a.startedAt)) });
+    await parts.runs.saveRun(summary).catch(reportUnkept);
+  }
+
+  async function removeRun(id: string): Promise<void> {
+    set({ runs: get().runs.filter((run) => run.id !== id) });
+    await parts.runs.removeRun(id).catch(reportUnkept);
+  }
+
+  async function evaluate(): Promise<void> {
+    const data = dataInUse(get().data);
+    const { model, evaluation } = get();
+    const isPossible = data && data.numTest > 0 && model.phase === 'live';
+    if (!isPossible || evaluation.phase === 'running') return;
+    set({ evaluation: { phase: 'running', done: 0, total: data.numTest } });
+    const onProgress = (done: number, total: number) => {
+      // A last report may arrive after the answer.
+      if (get().evaluation.phase === 'running') {
+        set({ evaluation: { phase: 'running', done, total } });
+      }
+    };
+    try {
+      await giveToModelWorker('test', data.testFile);
+      const result = await onModel((api) => api.evaluate(Comlink.proxy(onProgress)));
+      const card = (await onModel((api) => api.liveCard())) ?? model.card;
+      set({
+        evaluation: { phase: 'ready', evaluation: result, modelId: card.id },
+        model: { phase: 'live', card },
+      });
+      const run = get().runs.find((summary) => summary.id === card.id);
+      if (run) {
+        await keepSummary({ ...run, testAccuracy: result.accuracy, testLoss: result.loss });
+      }
+      await refreshLibrary();
+    } catch (error) {
+      set({ evaluation: { phase: 'failed', fault: toFault(error) } });
+    }
+  }
+
+  // ---- models ---------------------------------------------------------------------------------
+
+  async function refreshLibrary(): Promise<void> {
+    try {
+      const library = await onModel((api) => api.listModels());
+      set({ library: { phase: 'ready', ...library, fault: null } });
+    } catch (error) {
+      set({ library: { phase: 'failed', fault: toFault(error) } });
+    }
+  }
+
+  /** An action on kept models: on failure the list stays as it is and tells the fault. */
+  async function changeLibrary(change: () => Promise<void>): Promise<void> {
+    try {
+      await change();
+    } catch (error) {
+      const { library } = get();
+      if (library.phase === 'ready') set({ library: { ...library, fault: toFault(error) } });
+      else set({ library: { phase: 'failed', fault: toFault(error) } });
+      return;
+    }
+    await refreshLibrary();
+  }
+
+  /** Puts another model in the place of the live one; on failure the live one stays. */
+  function replaceModel(
+    bring: (api: Comlink.Remote<ModelWorkerApi>) => Promise<ModelCard>,
+  ): Promise<void> {
+    return changeLibrary(async () => {
+      const card = await onModel(bring);
+      set({ model: { phase: 'live', card }, evaluation: { phase: 'idle' } });
+    });
+  }
+
+  function saveModel(name: string): Promise<void> {
+    return changeLibrary(async () => {
+      set({ model: { phase: 'live', card: await onModel((api) => api.saveModel(name)) } });
+      // What has a name is meant to last. Asked here, where a person has just said so.
+      void requestPersistence();
+    });
+  }
+
+  function renameModel(id: string, name: string): Promise<void> {
+    return changeLibrary(async () => {
+      await onModel((api) => api.renameModel(id, name));
+      const { model } = get();
+      if (model.phase === 'live' && model.card.id === id) {
+        set({ model: { phase: 'live', card: { ...model.card, name } } });
+      }
+    });
+  }
+
+  async function exportModel(): Promise<{ fileName: string; zip: Blob }> {
+    const { fileName, zip } = await onModel((api) => api.exportModel());
+    return { fileName, zip: new Blob([zip], { type: 'application/zip' }) };
+  }
+
+  async function predictRows(part: 'train' | 'test', rows: Uint32Array): Promise<Float32Array> {
+    const data = dataInUse(get().data);
+    if (data) await giveToModelWorker(part, part === 'train' ? data.trainFile : data.testFile);
+    return onModel((api) => api.predictRows(part, rows));
+  }
+
+  // ---- classifying ----------------------------------------------------------------------------
+
+  interface WaitingPicture {
+    readonly picture: Picture;
+    readonly resolve: (classification: Classification | null) => void;
+    readonly reject: (error: unknown) => void;
+  }
+  let waiting: WaitingPicture | null = null;
+  let isClassifying = false;
+
+  /** One picture is with the worker at a time and one waits; a newer one takes the waiting place. */
+  function classify(picture: Picture): Promise<Classification | null> {
+    return new Promise((resolve, reject) => {
+      waiting?.resolve(null);
+      waiting = { picture, resolve, reject };
+      if (!isClassifying) void classifyWaiting();
+    });
+  }
+
+  async function classifyWaiting(): Promise<void> {
+    isClassifying = true;
+    for (let next = takeWaiting(); next; next = takeWaiting()) {
+      await classifyEach(next.picture).then(next.resolve, next.reject);
+    }
+    isClassifying = false;
+  }
+
+  function takeWaiting(): WaitingPicture | null {
+    const next = waiting;
+    waiting = null;
+    return next;
+  }
+
+  function classifyEach(picture: Picture): Promise<Classification> {
+    return onModel((api) => api.classify(Comlink.transfer(picture, [picture.data.buffer])));
+  }
+
+  // ---- settings and start ---------------------------------------------------------------------
+
+  async function keepSettings(): Promise<void> {
+    const { network, recipe } = get();
+    await parts.settings
+      .writeSettings({ network, recipe, backend: backendChoice, source: lastSource })
+      .catch(reportUnkept);
+  }
+
+  async function chooseBackend(name: BackendName | 'auto'): Promise<void> {
+    if (isUnderWay(get().training)) return;
+    backendChoice = name;
+    await keepSettings();
+    // A fresh worker: nothing of the old backend (contexts, caches, a hung call) comes along.
+    modelLine.end();
+    modelLine = parts.openModelLine(onModelLost);
+    modelStarted = startModelWorker();
+    await modelStarted;
+  }
+
+  function cancelLoading(): void {
+    ignoreLoss(dataLine.call((api) => api.cancel()));
+  }
+
+  async function start(): Promise<void> {
+    const settings = await parts.settings.readSettings().catch(() => null);
+    if (settings) {
+      backendChoice = settings.backend;
+      lastSource = settings.source;
+      set({ network: settings.network, recipe: settings.recipe });
+    }
+    modelStarted = startModelWorker();
+    const bringBackRuns = parts.runs.listRuns().then((runs) => set({ runs }), reportUnkept);
+    const bringBackData = lastSource ? loadData(lastSource) : Promise.resolve();
+    await Promise.all([refreshLibrary(), bringBackRuns, bringBackData]);
+  }
+
+  return {
+    store,
+    start,
+    loadData,
+    loadOwnData: (part, file) =>
+      loadWith('own', null, (onProgress) =>
+        dataLine.call((api) => api.loadOwn(part, file, onProgress)),
+      ),
+    cancelLoading,
+    garments: (query) => dataLine.call((api) => api.garments(query)),
+    garmentsAt: (part, rows) => dataLine.call((api) => api.garmentsAt(part, rows)),
+    setNetwork(network) {
+      set({ network });
+      void keepSettings();
+    },
+    setRecipe(change) {
+      set({ recipe: { ...get().recipe, ...change } });
+      void keepSettings();
+    },
+    resetRecipe() {
+      set({ recipe: DEFAULT_RECIPE });
+      void keepSettings();
+    },
+    chooseBackend,
+    train,
+    pause,
+    resume,
+    stop,
+    evaluate,
+    removeRun,
+    classify,
+    classifyEach,
+    saveModel,
+    loadModel: (id) => replaceModel((api) => api.loadModel(id)),
+    renameModel,
+    deleteModel: (id) => changeLibrary(() => onModel((api) => api.deleteModel(id))),
+    restoreModel: (id) => changeLibrary(() => onModel((api) => api.restoreModel(id))),
+    loadShippedModel: () => replaceModel((api) => api.loadShipped()),
+    exportModel,
+    importModel: (files) => replaceModel((api) => api.importModel(files)),
+    predictRows,
+  };
+}
+
+type RunUnderWay = Extract<
+  TrainingState,
+  { phase: 'preparing' | 'training' | 'paused' | 'stopping' }
+>;
+
+function hasRunUnderWay(training: TrainingState): training is RunUnderWay {
+  return ['preparing', 'training', 'paused', 'stopping'].includes(training.phase);
+}
+
+function isUnderWay(training: TrainingState): boolean {
+  return training.phase === 'waitingForData' || hasRunUnderWay(training);
+}
+
+/** Halves the points once there are too many, keeping the newest. */
+function thin(points: readonly ChartPoint[]): readonly ChartPoint[] {
+  if (points.length <= MAX_CHART_POINTS) return points;
+  return points.filter((_, index) => (points.length - 1 - index) % 2 === 0);
+}
+
+function toFault(error: unknown): Fault {
+  return error instanceof Error
+    ? { name: error.name, message: error.message }
+    : { name: 'Error', message: String(error) };
+}
+
+/** For calls whose failure reaches the person another way: `onModelLost` or `onDataLost`. */
+function ignoreLoss(call: Promise<unknown>): void {
+  call.catch(() => {});
+}
+
+/** Runs and settings are conveniences: where storage refuses them the page goes on without. */
+function reportUnkept(error: unknown): void {
+  console.warn('Not kept for the next visit:', error);
 }

@@ -1,13 +1,18 @@
 /**
  * Owns the shape of the app's state: one discriminated union per concern, so that contradictions
- * cannot be written down. Types only; `session.ts` changes it.
+ * cannot be written down. `session.ts` changes it.
  */
+import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
 import type { BackendName, EngineInfo } from '../engine/backends.ts';
 import type { Classification } from '../image/picture.ts';
 import type { Evaluation } from '../ml/evaluate.ts';
 import type { EpochRecord, ModelCard } from '../ml/modelCard.ts';
 import type { NetworkName } from '../ml/network.ts';
 import type { Recipe } from '../ml/recipe.ts';
+import type { Library, RunSummary } from '../store/records.ts';
+
+export type { DataInfo, DataSource } from '../data/source.ts';
+export type { RunSummary, StoredModel } from '../store/records.ts';
 
 /** An error as the page shows it: what happened, where, and what to do, in `message`. */
 export interface Fault {
@@ -16,39 +21,16 @@ export interface Fault {
   readonly message: string;
 }
 
-export type DataSource = 'full' | 'sample' | 'own';
-
-/** What the page knows of the data set in the worker. */
-export interface DataInfo {
-  readonly source: DataSource;
-  /** Names of the files, e.g. "fashion-mnist_train.csv.gz". */
-  readonly trainFile: string;
-  readonly testFile: string;
-  readonly numTrain: number;
-  readonly numTest: number;
-  /** Rows of each class, by label. */
-  readonly trainCounts: readonly number[];
-  readonly testCounts: readonly number[];
-  /** True where the parsed copy came from IndexedDB. */
-  readonly fromCache: boolean;
-  readonly elapsedMs: number;
-}
-
 export type DataState =
   | { readonly phase: 'idle' }
-  | {
+  /** `previous` is the data still in use while other data is on its way. */
+  | ({
       readonly phase: 'loading';
       readonly source: DataSource;
-      readonly stage: 'cache' | 'fetch' | 'parse' | 'keep';
-      readonly file: string;
-      readonly loadedBytes: number;
-      /** Null where the server does not say. */
-      readonly totalBytes: number | null;
-      readonly rows: number;
-      /** 1 on the first try. */
-      readonly attempt: number;
-    }
-  | { readonly phase: 'ready'; readonly info: DataInfo }
+      readonly previous: DataInfo | null;
+    } & DataProgress)
+  /** `note` tells what the person should know of it, e.g. why it is the sample. */
+  | { readonly phase: 'ready'; readonly info: DataInfo; readonly note: string | null }
   /** `previous` is the data still in use, where a load failed after another had succeeded. */
   | {
       readonly phase: 'failed';
@@ -56,6 +38,21 @@ export type DataState =
       readonly fault: Fault;
       readonly previous: DataInfo | null;
     };
+
+/** The data in use, also while other data is being loaded or after that failed. */
+export function dataInUse(data: DataState): DataInfo | null {
+  switch (data.phase) {
+    case 'idle':
+      return null;
+    case 'ready':
+      return data.info;
+    case 'loading':
+    case 'failed':
+      return data.previous;
+    default:
+      return data satisfies never;
+  }
+}
 
 export type EngineState =
   | { readonly phase: 'starting' }
@@ -94,6 +91,8 @@ export interface Run {
 
 export type TrainingState =
   | { readonly phase: 'idle' }
+  /** Train was pressed; the data is on its way (see `DataState`). */
+  | { readonly phase: 'waitingForData' }
   | { readonly phase: 'preparing'; readonly run: Run }
   | { readonly phase: 'training'; readonly run: Run }
   | { readonly phase: 'paused'; readonly run: Run }
@@ -114,37 +113,17 @@ export type EvaluationState =
 
 export type ModelState =
   | { readonly phase: 'loading' }
-  /** `isSaved`: kept under a name of the person's choosing. */
   | { readonly phase: 'live'; readonly card: ModelCard }
   | { readonly phase: 'none'; readonly fault: Fault | null };
 
-/** A model kept in IndexedDB. */
-export interface StoredModel {
-  readonly card: ModelCard;
-  readonly bytes: number;
-  /** 'latest' is kept by itself after each run, 'named' by the person. */
-  readonly kind: 'latest' | 'named';
-}
-
 export type LibraryState =
   | { readonly phase: 'loading' }
-  | { readonly phase: 'ready'; readonly models: readonly StoredModel[] }
+  /**
+   * `fault` is what the last action on models (save, load, rename, delete, restore, import) could not do;
+   * null again once one succeeds. The list stays as it was.
+   */
+  | (Library & { readonly phase: 'ready'; readonly fault: Fault | null })
   | { readonly phase: 'failed'; readonly fault: Fault };
-
-/** A finished run kept for comparison. */
-export interface RunSummary {
-  readonly id: string;
-  readonly network: string;
-  readonly recipe: Recipe;
-  readonly backend: string;
-  readonly dataName: string;
-  readonly startedAt: string;
-  readonly elapsedMs: number;
-  readonly reason: 'completed' | 'earlyStopped' | 'stopped';
-  readonly history: readonly EpochRecord[];
-  readonly testAccuracy: number | null;
-  readonly testLoss: number | null;
-}
 
 /** One picture a person brought. */
 export interface Upload {

@@ -1,0 +1,72 @@
+/**
+ * The built folder on hosts of other kinds, and what the first load costs.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { BUILD_FOLDER } from '../scripts/build.ts';
+import { serve } from '../scripts/serve.ts';
+import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
+
+test('the page is cross-origin isolated under the headers of production', async ({ page }) => {
+  await openApp(page);
+  expect(await page.evaluate(() => window.crossOriginIsolated)).toBe(true);
+});
+
+test('a host without headers serves it under a sub-path, and it trains and classifies', async ({
+  page,
+}) => {
+  const host = await serve({ folder: BUILD_FOLDER, base: '/lab/atelier/', headers: {} });
+  try {
+    await openWithSample(page, host.url);
+    expect(await page.evaluate(() => window.crossOriginIsolated)).toBe(false);
+    // The model that comes with the page is fetched by a relative address, too.
+    expect(
+      await readState(page, ({ model }) => (model.phase === 'live' ? model.card.origin : null)),
+    ).toBe('shipped');
+
+    await page.evaluate(() => {
+      window.atelier.setNetwork('small');
+      window.atelier.setRecipe({ epochs: 1 });
+      void window.atelier.train();
+    });
+    await waitForState(page, ({ evaluation }) => evaluation.phase === 'ready', 120_000);
+    expect(
+      await readState(page, ({ model }) => (model.phase === 'live' ? model.card.origin : null)),
+    ).toBe('trained');
+
+    // Without headers the policy in the page is all there is: it holds.
+    const refusedBy = await page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          addEventListener('securitypolicyviolation', ({ effectiveDirective }) =>
+            resolve(effectiveDirective),
+          );
+          fetch('https://example.com/').catch(() => {});
+        }),
+    );
+    expect(refusedBy).toBe('connect-src');
+  } finally {
+    await host.close();
+  }
+});
+
+test('the first load brings under 200 KB of script to the main thread', async ({ page }) => {
+  await openApp(page);
+  const addresses = await page.evaluate(() =>
+    performance
+      .getEntriesByType('resource')
+      .map(({ name }) => new URL(name).pathname)
+      .filter((path) => path.endsWith('.js')),
+  );
+  const workers = page.workers().map((worker) => new URL(worker.url()).pathname);
+  const scripts = [...new Set(addresses)].filter((path) => !workers.includes(path));
+  expect(scripts.length).toBeGreaterThan(0);
+  expect(workers.length).toBeGreaterThan(0);
+
+  let numBytes = 0;
+  for (const path of scripts) {
+    numBytes += gzipSync(await readFile(join(BUILD_FOLDER, path))).length;
+  }
+  expect(numBytes).toBeLessThan(200 * 1024);
+});

@@ -1,0 +1,153 @@
+/**
+ * Owns the options of `npm run train`: reads and checks them. Every knob of a recipe is an option,
+ * made from the knob itself, so that a new knob is one at once.
+ */
+import { join } from 'node:path';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { safeParse } from 'valibot';
+import type { BackendName } from '../src/engine/backends.ts';
+import { NETWORKS, type NetworkName } from '../src/ml/network.ts';
+import { KNOBS, PRESETS, type Recipe, RecipeSchema } from '../src/ml/recipe.ts';
+
+/** What to train, how, on what, and where to put it. */
+export interface Plan {
+  readonly network: NetworkName;
+  readonly recipe: Recipe;
+  readonly backend: BackendName | 'auto';
+  readonly data: 'full' | 'sample';
+  /** Folder, relative to where the command was given. */
+  readonly out: string;
+}
+
+/** The options make no sense. The message says which and why. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+const BACKENDS = ['auto', 'webgl', 'webgpu', 'wasm', 'cpu'] as const satisfies readonly (
+  | BackendName
+  | 'auto'
+)[];
+const DATA = ['full', 'sample'] as const;
+const NETWORK_NAMES = Object.values(NETWORKS).map(({ name }) => name);
+const PRESET_NAMES = PRESETS.map(({ name }) => name);
+const DEFAULT_PRESET = 'balanced';
+const FIELDS = Object.keys(KNOBS) as (keyof Recipe)[];
+
+/**
+ * Reads a command line.
+ *
+ * @throws UsageError where an option is unknown, has no value or one that is out of bounds.
+ */
+export function readPlan(args: readonly string[]): Plan | 'help' {
+  const options: NonNullable<ParseArgsConfig['options']> = {
+    help: { type: 'boolean', short: 'h' },
+    network: { type: 'string' },
+    preset: { type: 'string' },
+    backend: { type: 'string' },
+    data: { type: 'string' },
+    out: { type: 'string' },
+  };
+  for (const field of FIELDS) {
+    options[toOption(field)] = { type: KNOBS[field].kind === 'switch' ? 'boolean' : 'string' };
+  }
+
+  let values: Readonly<Record<string, unknown>>;
+  try {
+    ({ values } = parseArgs({ args: [...args], options, allowNegative: true, strict: true }));
+  } catch (error) {
+    throw new UsageError(
+      `${error instanceof Error ? error.message : error}\n"npm run train -- --help" lists the options.`,
+    );
+  }
+  if (values.help) return 'help';
+
+  const network = choose(values, 'network', NETWORK_NAMES, 'classic');
+  const presetName = choose(values, 'preset', PRESET_NAMES, DEFAULT_PRESET);
+  const knobs: Record<string, unknown> = {
+    ...PRESETS.find(({ name }) => name === presetName)?.recipe,
+  };
+  for (const field of FIELDS) {
+    const value = values[toOption(field)];
+    if (value === undefined) continue;
+    // Number('') is 0, which nobody means.
+    const isNumber = KNOBS[field].kind === 'number';
+    knobs[field] = isNumber ? (value === '' ? Number.NaN : Number(value)) : value;
+  }
+  const recipe = safeParse(RecipeSchema, knobs);
+  if (!recipe.success) {
+    throw new UsageError(
+      recipe.issues
+        .map(({ path, message }) => `--${toOption(String(path?.[0]?.key))}: ${message}`)
+        .join('\n'),
+    );
+  }
+  return {
+    network,
+    recipe: recipe.output,
+    backend: choose(values, 'backend', BACKENDS, 'auto'),
+    data: choose(values, 'data', DATA, 'full'),
+    out: typeof values.out === 'string' && values.out !== '' ? values.out : join('build', network),
+  };
+}
+
+/** `batchSize` → `batch-size`. */
+function toOption(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function choose<Name extends string>(
+  values: Readonly<Record<string, unknown>>,
+  option: string,
+  names: readonly Name[],
+  fallback: Name,
+): Name {
+  const value = values[option];
+  if (value === undefined) return fallback;
+  const found = names.find((name) => name === value);
+  if (found === undefined) {
+    throw new UsageError(`--${option} is one of ${names.join(', ')}, not "${value}".`);
+  }
+  return found;
+}
+
+function knobHelp(field: keyof Recipe): string {
+  const knob = KNOBS[field];
+  const option = `--${toOption(field)}`;
+  switch (knob.kind) {
+    case 'number':
+      return line(
+        `${option} N`,
+        `${knob.title}${knob.unit === null ? '' : ` (${knob.unit})`}, ${knob.min}–${knob.max}`,
+      );
+    case 'choice':
+      return line(
+        `${option} NAME`,
+        `${knob.title}: ${knob.choices.map(({ value }) => value).join(', ')}`,
+      );
+    case 'switch':
+      return line(`${option}, --no-${toOption(field)}`, knob.title);
+    default:
+      return knob satisfies never;
+  }
+}
+
+function line(option: string, text: string): string {
+  return `  ${option.padEnd(26)} ${text}`;
+}
+
+export const HELP = [
+  'npm run train -- [options]',
+  '',
+  'Trains in the built page, in a browser without a window, and puts the model into a folder.',
+  '',
+  line('--network NAME', `${NETWORK_NAMES.join(', ')} (classic)`),
+  line('--preset NAME', `Sets every knob: ${PRESET_NAMES.join(', ')} (${DEFAULT_PRESET})`),
+  line('--data NAME', `${DATA.join(', ')} (full)`),
+  line('--backend NAME', `${BACKENDS.join(', ')} (auto)`),
+  line('--out DIR', 'Folder for the model and its history (build/NETWORK)'),
+  '',
+  'Knobs, each over what the preset says:',
+  '',
+  ...FIELDS.map(knobHelp),
+].join('\n');

@@ -1,0 +1,84 @@
+/**
+ * Owns the small model and the card that tests of files and storage work with. For tests only.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { NUM_CLASSES, PIXELS, SIDE } from '../fashion.ts';
+import type { ModelCard } from '../ml/modelCard.ts';
+
+/** Conv, batch norm, pool, dense, softmax: 2,570 parameters with random values. */
+export function makeModel(seed = 1): tf.Sequential {
+  const kernelInitializer = tf.initializers.glorotNormal({ seed });
+  const momentInitializer = tf.initializers.randomUniform({ minval: 0.2, maxval: 2, seed });
+  return tf.sequential({
+    layers: [
+      tf.layers.conv2d({
+        inputShape: [SIDE, SIDE, 1],
+        filters: 4,
+        kernelSize: 3,
+        padding: 'same',
+        kernelInitializer,
+      }),
+      tf.layers.batchNormalization({
+        movingMeanInitializer: momentInitializer,
+        movingVarianceInitializer: momentInitializer,
+      }),
+      tf.layers.reLU(),
+      tf.layers.maxPooling2d({ poolSize: 4, strides: 4 }),
+      tf.layers.flatten(),
+      tf.layers.dropout({ rate: 0.2 }),
+      tf.layers.dense({ units: NUM_CLASSES, kernelInitializer, activation: 'softmax' }),
+    ],
+  });
+}
+
+/** `[n · 10]` outputs for `n` fixed noisy pictures. Disposes nothing but its own. */
+export function probe(model: tf.LayersModel, numPictures = 10): Float32Array {
+  return tf.tidy(() => {
+    const pictures = tf.randomUniform([numPictures, SIDE, SIDE, 1], 0, 1, 'float32', 7);
+    return Float32Array.from((model.predict(pictures) as tf.Tensor).dataSync());
+  });
+}
+
+export function makeCard(change: Partial<ModelCard> = {}): ModelCard {
+  return {
+    id: crypto.randomUUID(),
+    name: 'Evening coat',
+    createdAt: '2026-11-22T08:00:00.000Z',
+    origin: 'trained',
+    network: 'small',
+    numParams: 2_026,
+    recipe: {
+      epochs: 2,
+      batchSize: 64,
+      optimizer: 'adam',
+      learningRate: 0.001,
+      schedule: 'constant',
+      momentum: 0.9,
+      dropout: 0.2,
+      labelSmoothing: 0,
+      validationShare: 0.1,
+      augment: false,
+      patience: 0,
+      seed: 1,
+    },
+    data: { name: 'sample_train.csv.gz', numTrain: 1800, numValidation: 200 },
+    history: [
+      {
+        epoch: 1,
+        trainLoss: 1.2,
+        trainAccuracy: 0.6,
+        validationLoss: 1,
+        validationAccuracy: 0.7,
+        elapsedMs: 3000,
+      },
+    ],
+    test: { data: 'sample_test.csv.gz', numRows: 500, accuracy: 0.71, loss: 0.9 },
+    trainedOn: 'wasm',
+    ...change,
+  };
+}
+
+/** Row of pixels a data file would have, `[n · 784]` bytes. */
+export function makePixels(numRows: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length: numRows * PIXELS }, (_, i) => (i * 2_654_435_761) >>> 24);
+}

@@ -1,0 +1,292 @@
+/**
+ * Owns the model files people take away and bring back: a zip of `model.json` and `weights.bin`,
+ * which stock `tf.loadLayersModel` reads, and `metadata.json`, which says what the numbers mean.
+ */
+import type * as tf from '@tensorflow/tfjs';
+import { strToU8, zipSync } from 'fflate';
+import * as v from 'valibot';
+import { CLASS_NAMES, NUM_CLASSES, SIDE } from '../fashion.ts';
+import { type ModelCard, ModelCardSchema } from '../ml/modelCard.ts';
+import { isArchive, unpack } from './archive.ts';
+import { FormatError } from './formatError.ts';
+import {
+  countParameters,
+  MAX_PARAMETERS,
+  parseJson,
+  putTogether,
+  takeApart,
+  WeightSpecSchema,
+} from './layersModel.ts';
+
+const MODEL_FILE = 'model.json';
+const WEIGHTS_FILE = 'weights.bin';
+const METADATA_FILE = 'metadata.json';
+const METADATA_FORMAT = 'atelier-model';
+const METADATA_VERSION = 1;
+
+const MAX_JSON_BYTES = 4_000_000;
+/** Weights of the largest model Atelier takes, and its descriptions. */
+const MAX_TOTAL_BYTES = MAX_PARAMETERS * 4 + 2 * MAX_JSON_BYTES;
+const MAX_FILES = 1000;
+
+/** A file as the page gets it from the person. `File` fits. */
+export interface NamedFile {
+  readonly name: string;
+  readonly size: number;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+type Contents = Map<string, Uint8Array<ArrayBuffer>>;
+
+/** The `model.json` of TensorFlow.js. */
+const ModelJsonSchema = v.object({
+  modelTopology: v.looseObject({}),
+  weightsManifest: v.array(
+    v.object({ paths: v.array(v.string()), weights: v.array(WeightSpecSchema) }),
+  ),
+});
+
+const MetadataSchema = v.object({
+  format: v.literal(METADATA_FORMAT),
+  version: v.literal(METADATA_VERSION),
+  classNames: v.array(v.string()),
+  card: ModelCardSchema,
+});
+
+/** What a person or a program needs to know to feed the model elsewhere. */
+function describe(card: ModelCard) {
+  return {
+    format: METADATA_FORMAT,
+    version: METADATA_VERSION,
+    classNames: CLASS_NAMES,
+    input: {
+      shape: [null, SIDE, SIDE, 1],
+      layout: 'batch, row, column, channel',
+      divideBy: 255,
+      range: [0, 1],
+      black: 0,
+    },
+    output: {
+      shape: [null, NUM_CLASSES],
+      meaning: 'The probability of each class, in the order of classNames. They sum to 1.',
+    },
+    preprocessing: [
+      'Make the picture grey, 0 black to 255 white.',
+      'Make the garment light on a black (0) background: a shop photo on white has to be negated.',
+      'Trim to the garment and scale it so that its longer side is 28 pixels, the other in proportion.',
+      'Centre its box on a black square of 28 by 28 pixels.',
+      'Divide by 255. Pixels of Fashion-MNIST itself only need this step.',
+    ],
+    card,
+  };
+}
+
+/**
+ * The model as one zip, uncompressed for the weights, which would not shrink.
+ * @returns the bytes of the archive.
+ */
+export async function exportZip(
+  model: tf.LayersModel,
+  card: ModelCard,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { topology, weightSpecs, weights } = await takeApart(model);
+  const modelJson = {
+    format: 'layers-model',
+    generatedBy: 'Atelier',
+    convertedBy: null,
+    modelTopology: topology,
+    weightsManifest: [{ paths: [WEIGHTS_FILE], weights: weightSpecs }],
+  };
+  // The parallel `zip` of fflate would start workers from `blob:` addresses.
+  return zipSync({
+    [MODEL_FILE]: toJson(modelJson),
+    [WEIGHTS_FILE]: [weights, { level: 0 }],
+    [METADATA_FILE]: toJson(describe(card)),
+  });
+}
+
+/** The name an exported model is offered under, e.g. "atelier-my-best-coat.zip". */
+export function exportFileName(card: ModelCard): string {
+  const name = card.name
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 60)
+    .replace(/^-|-$/g, '');
+  return `atelier-${name || 'model'}.zip`;
+}
+
+/**
+ * Reads a model from a zip, or from `model.json` with its weight files. Exports of TensorFlow.js
+ * and its converter are read as well as our own. Everything is checked before it is built; see
+ * `putTogether`.
+ * @returns the model, owned by the caller, and a card with a new id and origin "imported".
+ * @throws {FormatError}
+ */
+export async function importFiles(
+  files: readonly NamedFile[],
+): Promise<{ model: tf.LayersModel; card: ModelCard }> {
+  const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
+  if (totalBytes > MAX_TOTAL_BYTES || files.length > MAX_FILES) {
+    throw new FormatError(
+      `These files are larger than any model Atelier takes (${MAX_TOTAL_BYTES / 1e6} MB).`,
+    );
+  }
+  const contents = await readContents(files);
+
+  const { modelTopology, weightsManifest } = parseModelJson(contents);
+  const weightSpecs = weightsManifest.flatMap(({ weights }) => weights);
+  const paths = weightsManifest.flatMap(({ paths }) => paths);
+  const weights = joinWeights(contents, paths);
+  const metadata = parseMetadata(contents);
+
+  const model = await putTogether({ topology: modelTopology, weightSpecs, weights });
+  const own = {
+    id: crypto.randomUUID(),
+    origin: 'imported',
+    numParams: countParameters(weightSpecs),
+  } as const;
+  if (metadata) return { model, card: { ...metadata.card, ...own } };
+  const card: ModelCard = {
+    ...own,
+    name: nameOf(files),
+    createdAt: new Date().toISOString(),
+    network: model.name,
+    recipe: null,
+    data: null,
+    history: [],
+    test: null,
+    trainedOn: null,
+  };
+  return { model, card };
+}
+
+/** By base name: where a file lies in its folder or archive says nothing. */
+async function readContents(files: readonly NamedFile[]): Promise<Contents> {
+  const contents: Contents = new Map();
+  for (const file of files) {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const entries = isArchive(bytes)
+      ? unpack(bytes, file.name, { maxEntries: MAX_FILES, maxBytes: MAX_TOTAL_BYTES }, isModelFile)
+      : new Map([[file.name, bytes]]);
+    for (const [path, content] of entries) {
+      const name = baseName(path);
+      if (contents.has(name)) {
+        throw new FormatError(
+          `There are two files named ${name}. Choose the files of one model at a time.`,
+        );
+      }
+      contents.set(name, content);
+    }
+  }
+  return contents;
+}
+
+/** Left out: what macOS adds to archives, and whatever else lies beside the model. */
+function isModelFile(path: string): boolean {
+  return !path.startsWith('__MACOSX/') && /\.(json|bin)$/i.test(path);
+}
+
+function parseModelJson(contents: Contents): v.InferOutput<typeof ModelJsonSchema> {
+  const name = contents.has(MODEL_FILE) ? MODEL_FILE : onlyJson(contents);
+  if (!name) {
+    throw new FormatError(
+      `There is no ${MODEL_FILE} among these files. Choose a zip exported from Atelier, or the ${MODEL_FILE} of a TensorFlow.js layers model together with its .bin files.`,
+    );
+  }
+  const json = readJson(contents, name);
+  const parsed = v.safeParse(ModelJsonSchema, json);
+  if (!parsed.success) {
+    const where = v.getDotPath(parsed.issues[0]);
+    throw new FormatError(
+      `${name} is not the description of a TensorFlow.js layers model${where ? ` (at ${where})` : ''}. Its weights have to be plain float32, not quantised; save it with tf.LayersModel.save.`,
+    );
+  }
+  return parsed.output;
+}
+
+/** A model's description under another name, where nothing else can be meant. */
+function onlyJson(contents: Contents): string | null {
+  const names = [...contents.keys()].filter(
+    (name) => name.toLowerCase().endsWith('.json') && name !== METADATA_FILE,
+  );
+  return names.length === 1 ? (names[0] ?? null) : null;
+}
+
+/** Null where the files come from elsewhere. */
+function parseMetadata(contents: Contents): v.InferOutput<typeof MetadataSchema> | null {
+  if (!contents.has(METADATA_FILE)) return null;
+  const json = readJson(contents, METADATA_FILE);
+  // Teachable Machine, too, writes a file of this name.
+  if (!v.is(v.object({ format: v.literal(METADATA_FORMAT) }), json)) return null;
+  const parsed = v.safeParse(MetadataSchema, json);
+  if (!parsed.success) {
+    throw new FormatError(
+      `${METADATA_FILE} does not pass its checks (${v.summarize(parsed.issues)}). Export the model again, or leave this file out.`,
+    );
+  }
+  const { classNames } = parsed.output;
+  if (
+    classNames.length !== NUM_CLASSES ||
+    classNames.some((name, label) => name !== CLASS_NAMES[label])
+  ) {
+    throw new FormatError(
+      `The model tells ${classNames.join(', ')} apart. Atelier needs the ten classes of Fashion-MNIST in their order: ${CLASS_NAMES.join(', ')}.`,
+    );
+  }
+  return parsed.output;
+}
+
+/** The weight files one after the other, in the order `model.json` lists them. */
+function joinWeights(contents: Contents, paths: readonly string[]): Uint8Array<ArrayBuffer> {
+  const binaries = [...contents.keys()].filter((name) => name.toLowerCase().endsWith('.bin'));
+  const onlyBinary = binaries.length === 1 && paths.length === 1 ? binaries[0] : undefined;
+  const shards = paths.map((path) => {
+    const name = contents.has(baseName(path)) ? baseName(path) : onlyBinary;
+    const shard = name === undefined ? undefined : contents.get(name);
+    if (!shard) {
+      throw new FormatError(
+        `${MODEL_FILE} names the weight file ${path}, which is missing. Choose all files of the model together.`,
+      );
+    }
+    return shard;
+  });
+  const numBytes = shards.reduce((sum, { length }) => sum + length, 0);
+  if (numBytes > MAX_TOTAL_BYTES) throw new FormatError('The weight files are named repeatedly.');
+  const joined = new Uint8Array(numBytes);
+  let position = 0;
+  for (const shard of shards) {
+    joined.set(shard, position);
+    position += shard.length;
+  }
+  return joined;
+}
+
+function readJson(contents: Contents, name: string): unknown {
+  const bytes = contents.get(name) ?? new Uint8Array();
+  if (bytes.length > MAX_JSON_BYTES) {
+    throw new FormatError(
+      `${name} is ${(bytes.length / 1e6).toFixed(1)} MB; Atelier reads at most ${MAX_JSON_BYTES / 1e6} MB of description.`,
+    );
+  }
+  return parseJson(new TextDecoder().decode(bytes), name);
+}
+
+function toJson(value: unknown): Uint8Array {
+  return strToU8(JSON.stringify(value, null, 2));
+}
+
+function baseName(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
+}
+
+/** A stock model has no name of its own worth showing: the file's serves. */
+function nameOf(files: readonly NamedFile[]): string {
+  const first = files.find(({ name }) => !/\.bin$/i.test(name)) ?? files[0];
+  return first
+    ? baseName(first.name)
+        .replace(/\.(zip|json)$/i, '')
+        .slice(0, 80)
+    : 'Imported model';
+}

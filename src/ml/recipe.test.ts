@@ -1,0 +1,74 @@
+import * as v from 'valibot';
+import { describe, expect, it } from 'vitest';
+import {
+  DEFAULT_RECIPE,
+  findPreset,
+  KNOBS,
+  learningRateAt,
+  PRESETS,
+  RecipeSchema,
+} from './recipe.ts';
+
+describe('recipes', () => {
+  it.each(PRESETS)('the preset $title is valid', ({ recipe }) => {
+    expect(v.parse(RecipeSchema, recipe)).toEqual(recipe);
+  });
+
+  it.each(Object.entries(KNOBS))('every bound of %s holds', (field, knob) => {
+    const isValid = (value: unknown) => v.is(RecipeSchema, { ...DEFAULT_RECIPE, [field]: value });
+    expect(isValid(knob.default)).toBe(true);
+    expect(isValid('nonsense')).toBe(false);
+    if (knob.kind !== 'number') return;
+    expect(isValid(knob.min)).toBe(true);
+    expect(isValid(knob.max)).toBe(true);
+    expect(isValid(knob.min - 1e-6)).toBe(false);
+    expect(isValid(knob.max + 1e-6)).toBe(false);
+    expect(isValid(Number.NaN)).toBe(false);
+    if (knob.isWhole) expect(isValid(knob.min + 0.5)).toBe(false);
+  });
+
+  it('a refusal names the knob and its bounds', () => {
+    const result = v.safeParse(RecipeSchema, { ...DEFAULT_RECIPE, epochs: 0 });
+    expect(result.issues?.[0]?.message).toBe('Epochs must be from 1 to 200.');
+  });
+
+  it('a preset is known by its knobs, whatever the seed', () => {
+    const [quick] = PRESETS;
+    expect(findPreset({ ...DEFAULT_RECIPE, seed: 99 })?.name).toBe('balanced');
+    expect(quick && findPreset(quick.recipe)?.name).toBe('quick');
+    expect(findPreset({ ...DEFAULT_RECIPE, momentum: 0.5 })).toBeNull();
+  });
+});
+
+describe('the learning rate', () => {
+  const course = (schedule: 'constant' | 'cosine' | 'oneCycle', numSteps = 101) =>
+    Array.from({ length: numSteps }, (_, step) =>
+      learningRateAt({ learningRate: 0.1, schedule }, step, numSteps),
+    );
+
+  it('stays, where it is constant', () => {
+    expect(new Set(course('constant'))).toEqual(new Set([0.1]));
+  });
+
+  it('falls from the peak to next to nothing along a cosine', () => {
+    const rates = course('cosine');
+    expect(rates[0]).toBeCloseTo(0.1);
+    expect(rates[50]).toBeCloseTo(0.05005);
+    expect(rates[100]).toBeCloseTo(0.0001);
+    expect(rates).toEqual(rates.toSorted((a, b) => b - a));
+  });
+
+  it('rises for a quarter of one cycle, then falls', () => {
+    const rates = course('oneCycle');
+    expect(rates[0]).toBeCloseTo(0.004);
+    expect(rates[25]).toBeCloseTo(0.1);
+    expect(Math.max(...rates)).toBe(rates[25]);
+    expect(rates[100]).toBeCloseTo(0.0001);
+  });
+
+  it('is a number above 0 for a run of one step', () => {
+    for (const schedule of ['constant', 'cosine', 'oneCycle'] as const) {
+      expect(course(schedule, 1)[0]).toBeGreaterThan(0);
+    }
+  });
+});

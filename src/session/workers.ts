@@ -1,0 +1,75 @@
+/**
+ * Owns the life of a worker: starts it, answers every pending call when it dies, ends it. Comlink
+ * alone leaves calls to a dead worker unanswered for ever.
+ */
+import * as Comlink from 'comlink';
+
+/** A worker stopped before it answered. The message is for people. */
+export class WorkerLostError extends Error {
+  override readonly name = 'WorkerLostError';
+}
+
+/** A line to one worker. `Api` is the type the worker exposes (`typeof api`). */
+export interface WorkerLine<Api> {
+  /**
+   * Runs `use` on the worker's API.
+   * @throws {WorkerLostError} when the worker dies or is ended first; else what the worker throws.
+   */
+  call<Result>(use: (api: Comlink.Remote<Api>) => Promise<Result>): Promise<Result>;
+  /** Declares the worker dead for `reason`: pending calls reject, `onLost` listeners hear of it. */
+  fail(reason: string): void;
+  /** Ends the worker in good order; `onLost` stays silent, pending calls still reject. */
+  end(): void;
+}
+
+/**
+ * Connects to a worker.
+ * @param endpoint the worker (or, in tests, a message port).
+ * @param terminate ends the thread behind `endpoint`.
+ * @param onLost called once if the worker dies by itself or through `fail`.
+ */
+export function openLine<Api>(
+  endpoint: Comlink.Endpoint,
+  terminate: () => void,
+  onLost: (error: WorkerLostError) => void,
+): WorkerLine<Api> {
+  const api = Comlink.wrap<Api>(endpoint);
+  const pendingRejects = new Set<(error: WorkerLostError) => void>();
+  let closed: WorkerLostError | null = null;
+
+  function close(error: WorkerLostError): boolean {
+    if (closed) return false;
+    closed = error;
+    terminate();
+    for (const reject of pendingRejects) reject(error);
+    pendingRejects.clear();
+    return true;
+  }
+
+  function fail(reason: string): void {
+    const error = new WorkerLostError(reason);
+    if (close(error)) onLost(error);
+  }
+
+  // A worker whose script cannot be fetched or that throws outside a call reports it here only.
+  endpoint.addEventListener('error', (event) => {
+    const cause = event instanceof ErrorEvent && event.message ? ` (${event.message})` : '';
+    fail(`A background worker of this page stopped${cause}.`);
+  });
+
+  return {
+    call(use) {
+      if (closed) return Promise.reject(closed);
+      return new Promise((resolve, reject) => {
+        pendingRejects.add(reject);
+        use(api)
+          .then(resolve, reject)
+          .finally(() => pendingRejects.delete(reject));
+      });
+    },
+    fail,
+    end() {
+      close(new WorkerLostError('The background worker was ended.'));
+    },
+  };
+}

@@ -1,0 +1,55 @@
+/**
+ * Owns the types of what is kept in the browser's storage, as the page sees it. Types only.
+ */
+import type { BackendName } from '../engine/backends.ts';
+import type { EpochRecord, ModelCard } from '../ml/modelCard.ts';
+import type { NetworkName } from '../ml/network.ts';
+import type { Recipe } from '../ml/recipe.ts';
+
+/** A model kept in IndexedDB. */
+export interface StoredModel {
+  readonly card: ModelCard;
+  /** Size of its weights and description. */
+  readonly bytes: number;
+  /** 'latest' is kept by itself after each run and gives way to the next, 'named' stays. */
+  readonly kind: 'latest' | 'named';
+}
+
+/** A record that is there but does not pass its checks. It can only be deleted. */
+export interface UnreadableModel {
+  readonly id: string;
+  /** What is wrong with it. */
+  readonly reason: string;
+}
+
+/** All kept models, most recent first. */
+export interface Library {
+  readonly models: readonly StoredModel[];
+  readonly unreadable: readonly UnreadableModel[];
+}
+
+/** A finished run kept for comparison. */
+export interface RunSummary {
+  readonly id: string;
+  readonly network: string;
+  readonly recipe: Recipe;
+  readonly backend: string;
+  readonly dataName: string;
+  /** Pictures of an epoch. */
+  readonly numTrain: number;
+  readonly startedAt: string;
+  readonly elapsedMs: number;
+  readonly reason: 'completed' | 'earlyStopped' | 'stopped';
+  readonly history: readonly EpochRecord[];
+  readonly testAccuracy: number | null;
+  readonly testLoss: number | null;
+}
+
+/** What the person has set, brought back at the next visit. */
+export interface Settings {
+  readonly network: NetworkName;
+  readonly recipe: Recipe;
+  readonly backend: BackendName | 'auto';
+  /** The data last loaded; null before the first load. */
+  readonly source: 'full' | 'sample' | null;
+}

@@ -1,0 +1,62 @@
+/**
+ * Owns the summaries of finished runs, kept for comparison. Free of TensorFlow.js: the page reads
+ * them itself.
+ */
+import * as v from 'valibot';
+import { EpochRecordSchema } from '../ml/modelCard.ts';
+import { RecipeSchema } from '../ml/recipe.ts';
+import { withDatabase } from './database.ts';
+import type { RunSummary } from './records.ts';
+
+/** The oldest run gives way to the one after this many. */
+const MAX_RUNS = 50;
+
+const ShareSchema = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+
+const RunSummarySchema = v.object({
+  id: v.pipe(v.string(), v.nonEmpty()),
+  network: v.string(),
+  recipe: RecipeSchema,
+  backend: v.string(),
+  dataName: v.string(),
+  numTrain: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  startedAt: v.pipe(v.string(), v.isoTimestamp()),
+  elapsedMs: v.pipe(v.number(), v.finite()),
+  reason: v.picklist(['completed', 'earlyStopped', 'stopped']),
+  history: v.array(EpochRecordSchema),
+  testAccuracy: v.nullable(ShareSchema),
+  testLoss: v.nullable(v.pipe(v.number(), v.finite())),
+}) satisfies v.GenericSchema<unknown, RunSummary>;
+
+/**
+ * Most recent first. Records that do not pass their checks are left out and told on the console.
+ * @throws {StorageError}
+ */
+export function listRuns(): Promise<RunSummary[]> {
+  return withDatabase('list the earlier runs', async (database) => {
+    const runs: RunSummary[] = [];
+    for (const value of await database.getAll('runs')) {
+      const parsed = v.safeParse(RunSummarySchema, value);
+      if (parsed.success) runs.push(parsed.output);
+      else console.warn('A stored run is damaged and left out:', v.summarize(parsed.issues));
+    }
+    return runs.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+  });
+}
+
+/**
+ * Adds or replaces a run; past `MAX_RUNS` the oldest go.
+ * @throws {StorageError}
+ */
+export async function saveRun(run: RunSummary): Promise<void> {
+  await withDatabase('keep the run for comparison', (database) =>
+    database.put('runs', run, run.id),
+  );
+  const overflow = (await listRuns()).slice(MAX_RUNS);
+  for (const { id } of overflow) await removeRun(id);
+}
+
+/** @throws {StorageError} */
+export function removeRun(id: string): Promise<void> {
+  return withDatabase('remove the run', (database) => database.delete('runs', id));
+}

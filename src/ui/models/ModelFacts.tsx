@@ -1,0 +1,76 @@
+/** Owns how the facts of a model are written, for the live one and for each that is kept. */
+import type { ReactNode } from 'react';
+import type { ModelCard } from '../../ml/modelCard.ts';
+import { NETWORKS } from '../../ml/network.ts';
+import { formatBytes, formatCount, formatPercent } from '../controls/figures.ts';
+import styles from './ModelFacts.module.css';
+
+const DAY = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
+const TIME = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' });
+
+export interface ModelFactsProps {
+  readonly card: ModelCard;
+  /** Room it takes in storage; null where it is not kept. */
+  readonly bytes: number | null;
+}
+
+export function ModelFacts({ card, bytes }: ModelFactsProps) {
+  const { data, history, test, recipe } = card;
+  const epochs = history.length || recipe?.epochs;
+  const createdAt = new Date(card.createdAt);
+  return (
+    <dl className={`${styles.facts} figures`}>
+      <Fact term="Test accuracy">
+        {test ? (
+          <>
+            <b>{formatPercent(test.accuracy, 2)}</b>
+            <small>of {formatCount(test.numRows)} pictures</small>
+          </>
+        ) : (
+          <span className={styles.absent}>not measured</span>
+        )}
+      </Fact>
+      <Fact term="Network">
+        {networkTitle(card.network)}
+        <small>{formatCount(card.numParams)} parameters</small>
+      </Fact>
+      <Fact term="Data">
+        {data ? (
+          <>
+            {formatCount(data.numTrain)} pictures
+            <small title={data.name}>{data.name}</small>
+          </>
+        ) : (
+          <span className={styles.absent}>not told</span>
+        )}
+      </Fact>
+      <Fact term="Epochs">{epochs ?? <span className={styles.absent}>not told</span>}</Fact>
+      <Fact term="Date">
+        <time dateTime={card.createdAt}>
+          {DAY.format(createdAt)}
+          <small>{TIME.format(createdAt)}</small>
+        </time>
+      </Fact>
+      {bytes !== null && <Fact term="Size">{formatBytes(bytes)}</Fact>}
+    </dl>
+  );
+}
+
+interface FactProps {
+  readonly term: string;
+  readonly children: ReactNode;
+}
+
+function Fact({ term, children }: FactProps) {
+  return (
+    <div className={styles.fact}>
+      <dt>{term}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** Imported models bring names of their own. */
+function networkTitle(name: string): string {
+  return Object.values(NETWORKS).find((network) => network.name === name)?.title ?? name;
+}

@@ -1,0 +1,24 @@
+/** Owns a part of a room that is folded away until asked for. */
+import { ChevronRight } from 'lucide-react';
+import type { ReactNode } from 'react';
+import styles from './Disclosure.module.css';
+
+export interface DisclosureProps {
+  readonly title: string;
+  /** What is inside, in a few words, seen while it is folded. */
+  readonly note: ReactNode;
+  readonly children: ReactNode;
+}
+
+export function Disclosure({ title, note, children }: DisclosureProps) {
+  return (
+    <details className={styles.details}>
+      <summary className={styles.summary}>
+        <ChevronRight aria-hidden size={17} className={styles.chevron} />
+        <span className={styles.title}>{title}</span>
+        <span className={`${styles.note} figures`}>{note}</span>
+      </summary>
+      <div className={styles.inside}>{children}</div>
+    </details>
+  );
+}

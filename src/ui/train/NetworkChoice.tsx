@@ -1,0 +1,115 @@
+/** Owns the choice of a network, and its table: each layer with what it makes and what it costs. */
+import { useId } from 'react';
+import { describeNetwork, type LayerShape, NETWORKS } from '../../ml/network.ts';
+import { formatCount } from '../controls/figures.ts';
+import { Hint } from '../controls/Hint.tsx';
+import { session, useSession } from '../useSession.ts';
+import { ChoiceCard, ChoiceCards } from './ChoiceCards.tsx';
+import { Disclosure } from './Disclosure.tsx';
+import styles from './NetworkChoice.module.css';
+
+export function NetworkChoice() {
+  const chosen = useSession((state) => state.network);
+  const group = useId();
+  return (
+    <div className={styles.choice}>
+      <ChoiceCards legend="Network">
+        {Object.values(NETWORKS).map(({ name, title, summary }) => (
+          <ChoiceCard
+            key={name}
+            group={group}
+            title={title}
+            summary={summary}
+            fact={`${formatCount(describeNetwork(name).params)} parameters`}
+            isChosen={name === chosen}
+            onChoose={() => session.setNetwork(name)}
+          />
+        ))}
+      </ChoiceCards>
+      <LayerTable />
+    </div>
+  );
+}
+
+function LayerTable() {
+  const chosen = useSession((state) => state.network);
+  const { rows, params, multiplyAdds } = describeNetwork(chosen);
+  const { title } = NETWORKS[chosen];
+  return (
+    <Disclosure
+      title="Layer by layer"
+      note={`${rows.length} layers, ${formatCount(params)} parameters, ${formatCount(multiplyAdds)} multiply-adds a picture`}
+    >
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a phone's keyboard must be able to scroll it. */}
+      <section className={styles.frame} aria-label={`Layers of the network ${title}`} tabIndex={0}>
+        <table className={styles.table}>
+          <caption className="unseen">The network {title}, from picture to answer</caption>
+          <thead>
+            <tr>
+              <th scope="col">Layer</th>
+              <th scope="col">
+                <span className={styles.term}>
+                  Output
+                  <Hint term="Output">
+                    The shape of what the layer hands on for one picture: height × width × channels
+                    while it still has sides, then a plain list of numbers.
+                  </Hint>
+                </span>
+              </th>
+              <th scope="col" className={styles.number}>
+                <span className={styles.term}>
+                  Parameters
+                  <Hint term="Parameters">
+                    The numbers that training finds. More can hold more knowledge, and take longer
+                    to find.
+                  </Hint>
+                </span>
+              </th>
+              <th scope="col" className={styles.number}>
+                <span className={styles.term}>
+                  Multiply-adds
+                  <Hint term="Multiply-adds">
+                    How many multiplications, each with an addition, the layer needs to look at one
+                    picture once. Learning from it takes about three times as many.
+                  </Hint>
+                </span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            <tr>
+              <th scope="row">Picture</th>
+              <td>28 × 28 × 1</td>
+              <td className={styles.number}>–</td>
+              <td className={styles.number}>–</td>
+            </tr>
+            {rows.map((row, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: layers repeat and never move.
+              <tr key={index}>
+                <th scope="row">{row.title}</th>
+                <td>{formatShape(row.outputShape)}</td>
+                <td className={styles.number}>{row.params ? formatCount(row.params) : '–'}</td>
+                <td className={styles.number}>
+                  {row.multiplyAdds ? formatCount(row.multiplyAdds) : '–'}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+          <tfoot>
+            <tr>
+              <th scope="row" colSpan={2}>
+                In all
+              </th>
+              <td className={styles.number}>{formatCount(params)}</td>
+              <td className={styles.number}>{formatCount(multiplyAdds)}</td>
+            </tr>
+          </tfoot>
+        </table>
+      </section>
+    </Disclosure>
+  );
+}
+
+function formatShape(shape: LayerShape): string {
+  return shape.map(formatCount).join(' × ');
+}
