@@ -3,6 +3,7 @@
  * the optimizers of TensorFlow.js take about 15 for each of the weights.
  */
 import * as tf from '@tensorflow/tfjs';
+import { InPlaceOptimizer, simdBackend } from '../engine/wasm/training.ts';
 import type { Recipe } from './recipe.ts';
 
 /** A weight of a tf.layers model. */
@@ -31,6 +32,16 @@ export function createOptimizer(
   weights: readonly Weight[],
   recipe: Pick<Recipe, 'optimizer' | 'momentum'>,
 ): Optimizer {
+  const simd = simdBackend();
+  if (simd) {
+    return new InPlaceOptimizer(
+      simd,
+      weights,
+      recipe.optimizer === 'adam'
+        ? { kind: 'adam', beta1: ADAM_BETA1, beta2: ADAM_BETA2, epsilon: adamEpsilon() }
+        : { kind: 'sgd', momentum: recipe.momentum },
+    );
+  }
   const shapes = weights.map((weight) => weight.read().shape);
   const sizes = shapes.map((shape) => tf.util.sizeFromShape(shape));
   const flatten = (tensors: readonly tf.Tensor[]) =>

@@ -158,7 +158,8 @@ export class SimdBackend extends MathBackendCPU {
 
   #block(dataId: object): Block {
     const block = this.data.get(dataId);
-    if (!(block instanceof Block)) throw new Error('This tensor does not belong to the CPU engine.');
+    if (!(block instanceof Block))
+      throw new Error('This tensor does not belong to the CPU engine.');
     return block;
   }
 

@@ -110,8 +110,10 @@ export function pairwise(
   const bIsWhole = size(b) === count;
   // Addresses first: bringing a tensor in may move nothing, but it may run other kernels' fallbacks.
   if (aIsWhole && bIsWhole) return run(backend.pointer(a), backend.pointer(b), PAIRING.same);
-  if (aIsWhole && size(b) === 1) return run(backend.pointer(a), backend.pointer(b), PAIRING.scalarB);
-  if (bIsWhole && size(a) === 1) return run(backend.pointer(a), backend.pointer(b), PAIRING.scalarA);
+  if (aIsWhole && size(b) === 1)
+    return run(backend.pointer(a), backend.pointer(b), PAIRING.scalarB);
+  if (bIsWhole && size(a) === 1)
+    return run(backend.pointer(a), backend.pointer(b), PAIRING.scalarA);
   if (aIsWhole && isSuffix(b.shape, shape)) {
     return run(backend.pointer(a), backend.pointer(b), PAIRING.repeatB, size(b));
   }
@@ -393,9 +395,9 @@ function reduction(op: number, isMean: boolean): NativeKernel {
       const { backend, attrs } = call;
       const { kernels } = backend;
       const x = input(call, 'x');
-      const axes = tf.util.parseAxisParam((attrs.axis ?? null) as number[], x.shape).sort(
-        (a, b) => a - b,
-      );
+      const axes = tf.util
+        .parseAxisParam((attrs.axis ?? null) as number[], x.shape)
+        .sort((a, b) => a - b);
       const [outShape, reducedShape] = tf.backend_util.computeOutAndReduceShapes(x.shape, axes);
       const shape = attrs.keepDims
         ? tf.backend_util.expandShapeToKeepDim(outShape, axes)
@@ -776,8 +778,7 @@ const SPATIAL: Record<string, NativeKernel> = {
   },
   MaxPoolGrad: {
     takes: (call) =>
-      allFloats(call) &&
-      windowSize(poolInfo(input(call, 'input').shape, call.attrs)) <= MAX_WINDOW,
+      allFloats(call) && windowSize(poolInfo(input(call, 'input').shape, call.attrs)) <= MAX_WINDOW,
     run: (call) => {
       const { backend } = call;
       const dy = input(call, 'dy');
@@ -920,4 +921,4 @@ export function registerKernels(): void {
   }
 }
 
-export { NUM_SHAPE_WORDS, convInfo, type Call, type Conv2DInfo };
+export { type Call, type Conv2DInfo, convInfo, NUM_SHAPE_WORDS };

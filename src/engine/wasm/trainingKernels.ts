@@ -37,15 +37,13 @@ function nth<T>(tensors: readonly T[], index: number): T {
 }
 
 export interface ConvOptions {
-  readonly strides: [number, number];
   readonly pad: 'same' | 'valid';
-  readonly dilations: [number, number];
   readonly relu: boolean;
   /** False for a network's first layer: nobody asks how the loss changes with the pictures. */
   readonly needsInputGradient: boolean;
 }
 
-/** relu?(conv2d(x, filter) + bias?): NHWC, HWIO. */
+/** relu?(conv2d(x, filter) + bias?): NHWC, HWIO, stride 1. */
 export function conv2d(
   x: tf.Tensor4D,
   filter: tf.Tensor4D,
@@ -53,7 +51,7 @@ export function conv2d(
   options: ConvOptions,
 ): tf.Tensor4D {
   const inputs: Inputs = bias ? { x, filter, bias } : { x, filter };
-  return nth(run(CONV, inputs, { ...options }), 0) as tf.Tensor4D;
+  return nth(run(CONV, inputs, { ...options, strides: 1 }), 0) as tf.Tensor4D;
 }
 
 /**
@@ -134,14 +132,7 @@ const KERNELS: Readonly<Record<string, (call: Call) => tf.TensorInfo | tf.Tensor
     const mean = backend.makeNative([channels]);
     const variance = backend.makeNative([channels]);
     const partials = kernels.workspace(kernels.exports.normWorkspace(rows, channels));
-    kernels.exports.channelMoments(
-      from,
-      mean.pointer,
-      variance.pointer,
-      partials,
-      rows,
-      channels,
-    );
+    kernels.exports.channelMoments(from, mean.pointer, variance.pointer, partials, rows, channels);
     kernels.exports.normalize(
       from,
       mean.pointer,
