@@ -109,6 +109,9 @@ export class SimdBackend extends MathBackendCPU {
   /** Address of a float32 or int32 tensor's numbers, which are brought into the memory first. */
   pointer(tensor: tf.TensorInfo): number {
     const block = this.#block(tensor.dataId);
+    if (block.dtype !== tensor.dtype) {
+      throw new Error(`Numbers stored as ${block.dtype} were handed on as ${tensor.dtype}.`);
+    }
     if (!block.pointer) this.#upload(block);
     return block.pointer;
   }

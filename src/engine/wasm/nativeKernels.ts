@@ -331,6 +331,16 @@ const MOVES: Record<string, NativeKernel> = {
       return out;
     },
   },
+  // The stock kernel would hand on integers as they are, under the name of floats.
+  Cast: {
+    takes: ({ inputs, attrs }) =>
+      attrs.dtype === 'float32' && (inputs.x?.dtype === 'int32' || inputs.x?.dtype === 'bool'),
+    run: (call) => {
+      const x = input(call, 'x');
+      const values = call.backend.readSync(x.dataId) as Int32Array | Uint8Array;
+      return call.backend.makeTensorInfo(x.shape, 'float32', Float32Array.from(values));
+    },
+  },
   Fill: {
     takes: ({ attrs }) =>
       (attrs.dtype === 'float32' || (!attrs.dtype && typeof attrs.value === 'number')) &&
@@ -396,7 +406,7 @@ function reduction(op: number, isMean: boolean): NativeKernel {
       const { kernels } = backend;
       const x = input(call, 'x');
       const axes = tf.util
-        .parseAxisParam((attrs.axis ?? null) as number[], x.shape)
+        .parseAxisParam((attrs.axis ?? attrs.reductionIndices ?? null) as number[], x.shape)
         .sort((a, b) => a - b);
       const [outShape, reducedShape] = tf.backend_util.computeOutAndReduceShapes(x.shape, axes);
       const shape = attrs.keepDims
@@ -429,25 +439,19 @@ function argReduction(least: number): NativeKernel {
   };
 }
 
-function softmax(name: string, logarithm: number): NativeKernel {
-  return {
-    takes: (call) => {
-      const { shape } = input(call, 'logits');
-      const axis = (call.attrs.dim ?? call.attrs.axis) as number;
-      return allFloats(call) && (axis === -1 || axis === shape.length - 1);
-    },
-    run: (call) => {
-      const { backend } = call;
-      const logits = input(call, name);
-      const classes = logits.shape.at(-1) ?? 1;
-      const from = backend.pointer(logits);
-      const out = backend.makeNative(logits.shape);
-      const rows = size(logits) / classes;
-      backend.kernels.exports.softmax(from, out.pointer, rows, classes, logarithm);
-      return out;
-    },
-  };
-}
+/** Over the last axis, which is the only one that TensorFlow.js asks for. */
+const SOFTMAX: NativeKernel = {
+  takes: (call) => allFloats(call) && call.attrs.dim === input(call, 'logits').shape.length - 1,
+  run: (call) => {
+    const { backend } = call;
+    const logits = input(call, 'logits');
+    const classes = logits.shape.at(-1) ?? 1;
+    const from = backend.pointer(logits);
+    const out = backend.makeNative(logits.shape);
+    backend.kernels.exports.softmax(from, out.pointer, size(logits) / classes, classes);
+    return out;
+  },
+};
 
 // ---------------------------------------------------------------------------------------------
 // Matrix products
@@ -883,8 +887,7 @@ export const NATIVE: Readonly<Record<string, NativeKernel>> = {
   ...fromTable(REDUCTION, (op, name) => reduction(op, name === 'Mean')),
   ArgMax: argReduction(0),
   ArgMin: argReduction(1),
-  Softmax: softmax('logits', 0),
-  LogSoftmax: softmax('logits', 1),
+  Softmax: SOFTMAX,
   ...PRODUCTS,
   ...SPATIAL,
 };

@@ -102,21 +102,23 @@ function momentsChunk(chunk: i32): void {
   const out = j.partials + <usize>chunk * bytes * 2;
   const from = j.x + <usize>first * step;
   for (let c: usize = 0; c < bytes; c += 16) {
+    // Around the first row, so that a mean far from zero keeps its last digits.
+    const origin = v128.load(from + c);
     let sum = f32x4.splat(0);
     let at = from + c;
     for (let r = 0; r < count; r++) {
-      sum = f32x4.add(sum, v128.load(at));
+      sum = f32x4.add(sum, f32x4.sub(v128.load(at), origin));
       at += step;
     }
-    const mean = f32x4.div(sum, f32x4.splat(<f32>count));
+    const offset = f32x4.div(sum, f32x4.splat(<f32>count));
     let squares = f32x4.splat(0);
     at = from + c;
     for (let r = 0; r < count; r++) {
-      const d = f32x4.sub(v128.load(at), mean);
+      const d = f32x4.sub(f32x4.sub(v128.load(at), origin), offset);
       squares = f32x4.add(squares, f32x4.mul(d, d));
       at += step;
     }
-    v128.store(out + c, mean);
+    v128.store(out + c, f32x4.add(origin, offset));
     v128.store(out + bytes + c, squares);
   }
 }
@@ -187,7 +189,7 @@ export function normalizeGradient(
   j.channels = channels;
   parallel(gradientSumsChunk, numChunks(rows));
 
-  // dx = a · dy + b · x + c, a channel at a time; a, b, c lie behind the partials.
+  // dx = a · dy + b · (x - mean) + c, a channel at a time; a, b, c lie behind the partials.
   const bytes = vectorBytes();
   const count = numChunks(rows);
   const terms = partials + <usize>count * bytes * 2;
@@ -200,16 +202,14 @@ export function normalizeGradient(
       sumDyX += load<f32>(from + bytes);
     }
     const inverse: f32 = <f32>1 / sqrt<f32>(load<f32>(variance + at) + epsilon);
-    const m = load<f32>(mean + at);
     const g: f32 = gamma ? load<f32>(gamma + at) : 1;
     const dG = sumDyX * inverse; // sumDyX is centred: Σ dy · (x - mean)
     store<f32>(dBeta + at, sumDy);
     store<f32>(dGamma + at, dG);
     const n = <f32>rows;
-    const b = -g * inverse * inverse * dG / n;
     store<f32>(terms + at, g * inverse);
-    store<f32>(terms + bytes + at, b);
-    store<f32>(terms + bytes * 2 + at, -g * inverse * sumDy / n - b * m);
+    store<f32>(terms + bytes + at, -g * inverse * inverse * dG / n);
+    store<f32>(terms + bytes * 2 + at, -g * inverse * sumDy / n);
   }
   j.scale = terms;
   parallel(gradientChunk, count);
@@ -252,7 +252,8 @@ function gradientChunk(chunk: i32): void {
       let d = v128.load(j.dy + offset + c);
       if (j.y) d = v128.and(d, f32x4.gt(v128.load(j.y + offset + c), zero));
       let value = f32x4.mul(d, v128.load(scale + c));
-      value = f32x4.add(value, f32x4.mul(v128.load(j.x + offset + c), v128.load(scale + bytes + c)));
+      const centred = f32x4.sub(v128.load(j.x + offset + c), v128.load(j.mean + c));
+      value = f32x4.add(value, f32x4.mul(centred, v128.load(scale + bytes + c)));
       value = f32x4.add(value, v128.load(scale + bytes * 2 + c));
       storeChannels(j.dx + offset + c, value, j.channels - <i32>(c >> 2));
     }

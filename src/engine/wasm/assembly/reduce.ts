@@ -189,21 +189,19 @@ class SoftmaxJob {
   losses: usize;
   rows: i32;
   classes: i32;
-  logarithm: i32;
 }
 
 /** Rows in a chunk. */
 const SOFTMAX_ROWS: i32 = 64;
 
-/** out = softmax(logits), or its logarithm. */
-export function softmax(logits: usize, out: usize, rows: i32, classes: i32, logarithm: i32): void {
+/** out = softmax(logits). */
+export function softmax(logits: usize, out: usize, rows: i32, classes: i32): void {
   const j = changetype<SoftmaxJob>(JOB);
   j.logits = logits;
   j.probabilities = out;
   j.losses = 0;
   j.rows = rows;
   j.classes = classes;
-  j.logarithm = logarithm;
   parallel(softmaxChunk, (rows + SOFTMAX_ROWS - 1) / SOFTMAX_ROWS);
 }
 
@@ -221,7 +219,6 @@ export function softmaxCrossEntropy(
   j.losses = losses;
   j.rows = rows;
   j.classes = classes;
-  j.logarithm = 0;
   parallel(softmaxChunk, (rows + SOFTMAX_ROWS - 1) / SOFTMAX_ROWS);
 }
 
@@ -244,8 +241,8 @@ function softmaxChunk(chunk: i32): void {
       store<f32>(to + at, e);
       sum += e;
     }
-    const logSum = greatest + <f32>Math.log(sum);
     if (j.losses) {
+      const logSum = greatest + <f32>Math.log(sum);
       const labels = j.labels + <usize>row * bytes;
       let loss: f32 = 0;
       for (let at: usize = 0; at < bytes; at += 4) {
@@ -253,12 +250,8 @@ function softmaxChunk(chunk: i32): void {
       }
       store<f32>(j.losses + (<usize>row << 2), loss);
     }
-    if (j.logarithm) {
-      for (let at: usize = 0; at < bytes; at += 4) store<f32>(to + at, load<f32>(from + at) - logSum);
-    } else {
-      const scale: f32 = <f32>1 / sum;
-      for (let at: usize = 0; at < bytes; at += 4) store<f32>(to + at, load<f32>(to + at) * scale);
-    }
+    const scale: f32 = <f32>1 / sum;
+    for (let at: usize = 0; at < bytes; at += 4) store<f32>(to + at, load<f32>(to + at) * scale);
   }
 }
 
