@@ -20,7 +20,7 @@ export function NetworkChoice() {
             group={group}
             title={title}
             summary={summary}
-            fact={size(name)}
+            facts={sizeOf(name)}
             isChosen={name === chosen}
             onChoose={() => session.setNetwork(name)}
           />
@@ -32,10 +32,10 @@ export function NetworkChoice() {
 }
 
 /** What it holds and what it costs. */
-function size(name: NetworkName): string {
+function sizeOf(name: NetworkName): readonly string[] {
   const { params, multiplyAdds } = describeNetwork(name);
   const millions = (multiplyAdds / 1e6).toFixed(1);
-  return `${formatCount(params)} parameters, ${millions} million multiply-adds`;
+  return [`${formatCount(params)} parameters`, `${millions} million multiply-adds`];
 }
 
 function LayerTable() {

@@ -27,26 +27,19 @@ export function RunPanel() {
         </div>
         <Controls phase={training.phase} />
       </div>
-      {training.phase === 'failed' && (
-        <Notice
-          tone="error"
-          title={run ? 'The run ended early' : 'The run did not start'}
-          action={
-            <Button size="small" onClick={() => void session.train()}>
-              Try again
-            </Button>
-          }
-        >
-          {training.fault.message}
-        </Notice>
-      )}
+      {training.phase === 'failed' && <Notice tone="error">{training.fault.message}</Notice>}
       {training.phase !== 'idle' && <Progress training={training} />}
-      {run && <Facts run={run} />}
+      {run && <Facts run={run} isOver={isOver(training.phase)} />}
       <TrainingCharts run={run} />
       {training.phase === 'finished' && <WhatNext />}
       <Announcer training={training} />
     </section>
   );
+}
+
+/** No run is under way. */
+function isOver(phase: TrainingState['phase']): boolean {
+  return phase === 'idle' || phase === 'finished' || phase === 'failed';
 }
 
 function titleOf(training: TrainingState): string {
@@ -68,7 +61,7 @@ function titleOf(training: TrainingState): string {
         training.reason
       ];
     case 'failed':
-      return 'Something went wrong';
+      return training.run ? 'The run broke off' : 'The run did not start';
     default:
       return training satisfies never;
   }
@@ -150,7 +143,7 @@ function Controls({ phase }: { readonly phase: TrainingState['phase'] }) {
     group.current?.querySelector<HTMLButtonElement>('button:not(:disabled)')?.focus();
   }, [phase]);
 
-  const isOver = phase === 'idle' || phase === 'finished' || phase === 'failed';
+  const canStart = isOver(phase);
   return (
     <fieldset
       ref={group}
@@ -164,7 +157,7 @@ function Controls({ phase }: { readonly phase: TrainingState['phase'] }) {
       }}
     >
       <legend className="unseen">The run</legend>
-      {isOver && (
+      {canStart && (
         <Button kind="primary" icon={Play} onClick={() => void session.train()}>
           {phase === 'idle' ? 'Start the run' : 'Start another run'}
         </Button>
@@ -179,7 +172,7 @@ function Controls({ phase }: { readonly phase: TrainingState['phase'] }) {
           Pause
         </Button>
       )}
-      {!isOver && (
+      {!canStart && (
         <Button icon={Square} busy={phase === 'stopping'} onClick={() => session.stop()}>
           Stop
         </Button>
@@ -216,7 +209,7 @@ function shareDone(training: TrainingState): number | null {
   return Math.min(1, run.step / (run.stepsPerEpoch * run.recipe.epochs));
 }
 
-function Facts({ run }: { readonly run: Run }) {
+function Facts({ run, isOver }: { readonly run: Run; readonly isOver: boolean }) {
   const training = run.trainPoints.at(-1);
   const validation = run.validationPoints.at(-1);
   return (
@@ -228,7 +221,11 @@ function Facts({ run }: { readonly run: Run }) {
       />
       <Fact term="Images per second" figure={known(run.imagesPerSecond, formatCount)} />
       <Fact term="Elapsed" figure={formatDuration(run.elapsedMs)} />
-      <Fact term="Remaining" figure={remaining(run)} />
+      {isOver ? (
+        <Fact term="Learnt from" figure={`${formatCount(run.numTrain)} pictures`} />
+      ) : (
+        <Fact term="Remaining" figure={remaining(run)} />
+      )}
       <Fact
         term="Learning rate"
         figure={known(run.learningRate, formatRate)}
