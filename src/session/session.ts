@@ -577,7 +577,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
   }
 
   function classifyEach(picture: Picture): Promise<Classification> {
-    return onModel((api) => api.classify(Comlink.transfer(picture, [picture.data.buffer])));
+    return onModel(async (api) => api.classify(Comlink.transfer(picture, [picture.data.buffer])));
   }
 
   // ---- settings and start ---------------------------------------------------------------------
