@@ -325,6 +325,22 @@ describe('train', () => {
     expect(heard).toEqual(['pause', 'resume', 'stop']);
   });
 
+  it('goes on where the model cannot be kept, and says so', async () => {
+    const { parts } = play({
+      train: async (_request, onEvent, onUnkept) => {
+        await onUnkept?.({ name: 'StorageError', message: 'The browser has no room left.' });
+        await onEvent({ kind: 'finished', reason: 'completed', epoch: 1 });
+        return card;
+      },
+    });
+    const session = createSession(parts);
+    await session.start();
+    await session.train();
+    const { training, library } = session.store.getState();
+    expect(training.phase).toBe('finished');
+    expect(library).toMatchObject({ phase: 'ready', fault: { message: /no room/ } });
+  });
+
   it('tells of a run that failed and keeps the weights that are left', async () => {
     const { parts } = play({
       train: async () => {

@@ -336,7 +336,11 @@ export function createSession(parts: SessionParts = browserParts): Session {
     try {
       await giveToModelWorker('train', data.trainFile);
       const card = await onModel((api) =>
-        api.train({ id: run.id, network, recipe }, Comlink.proxy(onTrainEvent)),
+        api.train(
+          { id: run.id, network, recipe },
+          Comlink.proxy(onTrainEvent),
+          Comlink.proxy(tellLibraryFault),
+        ),
       );
       set({ model: { phase: 'live', card } });
     } catch (error) {
@@ -482,13 +486,26 @@ export function createSession(parts: SessionParts = browserParts): Session {
 
   // ---- models ---------------------------------------------------------------------------------
 
-  async function refreshLibrary(): Promise<void> {
+  /** Lists anew. A fault that is being told stays, unless another is given. */
+  async function refreshLibrary(fault = libraryFault()): Promise<void> {
     try {
       const library = await onModel((api) => api.listModels());
-      set({ library: { phase: 'ready', ...library, fault: null } });
+      set({ library: { phase: 'ready', ...library, fault } });
     } catch (error) {
       set({ library: { phase: 'failed', fault: toFault(error) } });
     }
+  }
+
+  function libraryFault(): Fault | null {
+    const { library } = get();
+    return library.phase === 'ready' ? library.fault : null;
+  }
+
+  function tellLibraryFault(fault: Fault): void {
+    const { library } = get();
+    set({
+      library: library.phase === 'ready' ? { ...library, fault } : { phase: 'failed', fault },
+    });
   }
 
   /** An action on kept models: on failure the list stays as it is and tells the fault. */
@@ -496,12 +513,10 @@ export function createSession(parts: SessionParts = browserParts): Session {
     try {
       await change();
     } catch (error) {
-      const { library } = get();
-      if (library.phase === 'ready') set({ library: { ...library, fault: toFault(error) } });
-      else set({ library: { phase: 'failed', fault: toFault(error) } });
+      tellLibraryFault(toFault(error));
       return;
     }
-    await refreshLibrary();
+    await refreshLibrary(null);
   }
 
   /** Puts another model in the place of the live one; on failure the live one stays. */
