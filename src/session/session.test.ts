@@ -180,6 +180,22 @@ describe('start', () => {
     expect(state.data.phase).toBe('idle');
   });
 
+  it('takes the shipped model and says why where the one used last cannot be read', async () => {
+    const { parts } = play({
+      loadLast: async () => {
+        throw new Error('“Coats” is damaged and cannot be used.');
+      },
+    });
+    const session = createSession(parts);
+    await session.start();
+    const { model, library } = session.store.getState();
+    expect(model).toEqual({ phase: 'live', card: shipped });
+    expect(library).toMatchObject({
+      phase: 'ready',
+      fault: { message: '“Coats” is damaged and cannot be used.' },
+    });
+  });
+
   it('says why where no backend starts', async () => {
     const { parts } = play({
       start: async () => {

@@ -142,6 +142,8 @@ export function createSession(parts: SessionParts = browserParts): Session {
   let modelLine = parts.openModelLine(onModelLost);
   /** Data parts the model worker holds now. A new worker or new data empties it. */
   const partsInModelWorker = new Set<'train' | 'test'>();
+  /** Why the model used last could not be brought back at the start; null where it could. */
+  let lastModelFault: Fault | null = null;
   /** Settles when the model worker's backend runs (or failed to); calls wait for it. */
   let modelStarted: Promise<void> = Promise.resolve();
 
@@ -197,7 +199,13 @@ export function createSession(parts: SessionParts = browserParts): Session {
       return;
     }
     try {
-      const last = await line.call((api) => api.loadLast());
+      const last = await line
+        .call((api) => api.loadLast())
+        // Storage that fails must not leave the page without a model.
+        .catch((error: unknown) => {
+          lastModelFault = toFault(error);
+          return null;
+        });
       set({
         model: { phase: 'live', card: last ?? (await line.call((api) => api.loadShipped())) },
       });
@@ -630,6 +638,10 @@ export function createSession(parts: SessionParts = browserParts): Session {
     const bringBackRuns = parts.runs.listRuns().then((runs) => set({ runs }), reportUnkept);
     const bringBackData = lastSource ? loadData(lastSource) : Promise.resolve();
     await Promise.all([refreshLibrary(), bringBackRuns, bringBackData]);
+    const { library } = get();
+    if (lastModelFault && library.phase === 'ready') {
+      set({ library: { ...library, fault: lastModelFault } });
+    }
   }
 
   return {

@@ -264,8 +264,9 @@ const api = {
   async importModel(files: readonly File[]): Promise<ModelCard> {
     assertNoRun();
     const imported = await importFiles(files);
-    // Live in any case; kept, so that it survives a reload, where there is room.
-    await store.saveModel(imported.model, imported.card, 'latest').catch(() => {});
+    // Live in any case; kept, so that it survives a reload, where there is room. Not as the latest:
+    // the run kept by itself is not to give way to a file.
+    await store.saveModel(imported.model, imported.card, 'named').catch(() => {});
     return makeLive(imported);
   },
 };
