@@ -65,7 +65,7 @@ const EMPTY = 12;
  * Share of the mask that must be empty for the picture to count as an outline. No garment of the
  * Fashion-MNIST test set exceeds 0.36 (bags with tall handles, sandals).
  */
-const HOLLOW_SHARE = 0.5;
+const HOLLOW_SHARE = 0.4;
 
 /**
  * Fills a drawn outline with the tone of its line: the training data knows garments, not contours.
