@@ -41,7 +41,9 @@ for (const scheme of ['light', 'dark'] as const) {
     await page.evaluate(() => window.atelier.train());
     await waitForState(page, (state) => state.evaluation.phase === 'ready');
     for (const summary of await page.locator('summary').all()) await summary.click();
-    await expect(trainRoom(page).getByRole('heading', { name: 'Finished' })).toBeVisible();
+    await expect(
+      trainRoom(page).getByRole('heading', { name: 'Finished', exact: true }),
+    ).toBeVisible();
 
     expect(await seriousFaults(page, 'header')).toEqual([]);
     expect(await seriousFaults(page, '#top')).toEqual([]);

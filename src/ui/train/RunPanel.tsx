@@ -28,6 +28,7 @@ export function RunPanel() {
         <Controls phase={training.phase} />
       </div>
       {training.phase === 'failed' && <Notice tone="error">{training.fault.message}</Notice>}
+      <Obstacle training={training} />
       {training.phase !== 'idle' && <Progress training={training} />}
       {run && <Facts run={run} isOver={isOver(training.phase)} />}
       <TrainingCharts run={run} />
@@ -130,6 +131,33 @@ function DataOnItsWay() {
     keep: 'Keeping a copy for the next visit.',
   }[data.stage];
   return <>{stage} The run starts by itself.</>;
+}
+
+/**
+ * What keeps a run from starting, or makes it another than the one asked for. The Data room and the
+ * opening passage tell of it too, but whoever pressed Train is looking here.
+ */
+function Obstacle({ training }: { readonly training: TrainingState }) {
+  const data = useSession((state) => state.data);
+  const engine = useSession((state) => state.engine);
+  if (!isOver(training.phase)) {
+    return data.phase === 'ready' && data.note ? <Notice tone="info">{data.note}</Notice> : null;
+  }
+  if (engine.phase === 'failed') {
+    return (
+      <Notice tone="warning" title="There is no engine to train with">
+        {engine.fault.message}
+      </Notice>
+    );
+  }
+  if (data.phase === 'failed' && !data.previous) {
+    return (
+      <Notice tone="warning" title="There is no data to train on">
+        {data.fault.message}
+      </Notice>
+    );
+  }
+  return null;
 }
 
 function Controls({ phase }: { readonly phase: TrainingState['phase'] }) {
