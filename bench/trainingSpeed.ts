@@ -32,10 +32,10 @@ for (const { name, layers } of Object.values(NETWORKS)) {
   const weights = model.trainableWeights;
   const optimizer = createOptimizer(weights, DEFAULT_RECIPE);
   const x = tf.randomUniform<tf.Rank.R4>([batchSize, 28, 28, 1], 0, 1, 'float32', 1);
-  const targets = tf
-    .eye(10)
-    .tile([Math.ceil(batchSize / 10), 1])
-    .slice([0, 0], [batchSize, 10]);
+  const repeats = Math.ceil(batchSize / 10);
+  const targets = tf.tidy(() =>
+    tf.slice2d(tf.tile(tf.eye(10), [repeats, 1]), [0, 0], [batchSize, 10]),
+  );
   const step = () =>
     tf.tidy(() => {
       const { grads } = tf.valueAndGrads((...values: tf.Tensor[]) => {
