@@ -95,7 +95,7 @@ test('training on WebGL moves the charts and ends in a confusion matrix', async 
 
   await waitForState(page, (state) => state.training.phase === 'finished', 120_000);
   await expect(chart(page, 'Accuracy').getByRole('listitem').last()).toHaveText(
-    /^Validation[\d.]+ ?%$/,
+    /^Validation[\d.]+\s?%$/,
   );
   await expectEvaluation(page);
   expect(await readState(page, (state) => state.runs[0]?.backend)).toBe('webgl');
