@@ -95,6 +95,24 @@ test('a link of the header leads to its room and marks it', async ({ page }) => 
   await expect(link).toHaveAttribute('aria-current', 'true');
 });
 
+test('the keyboard reaches header and pad without losing the place in the rooms', async ({
+  page,
+}) => {
+  await openApp(page);
+  await page.getByRole('heading', { name: 'Evaluate', level: 2 }).scrollIntoViewIfNeeded();
+  const before = await page.evaluate(() => window.scrollY);
+  expect(before).toBeGreaterThan(0);
+
+  const links = page.getByRole('navigation').getByRole('link');
+  await links.first().focus();
+  for (let presses = 1; presses < 5; presses++) await page.keyboard.press('Tab');
+  await expect(links.last()).toBeFocused();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  await expect(page.locator('#try :focus')).toBeVisible();
+  expect(await page.evaluate(() => window.scrollY)).toBe(before);
+});
+
 test('the theme chosen by keyboard outlives a reload', async ({ page }) => {
   await page.emulateMedia({ colorScheme: 'light' });
   await openApp(page);

@@ -290,7 +290,7 @@ function known(value: number, format: (value: number) => string): string {
 }
 
 function formatRate(rate: number): string {
-  return rate >= 0.001 ? rate.toFixed(5) : rate.toExponential(2);
+  return rate.toPrecision(3);
 }
 
 /** From the pace of the whole run so far, which is steadier than that of the last second. */
