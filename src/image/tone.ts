@@ -80,6 +80,6 @@ export function fillOutline(tones: Float32Array, mask: Mask): Float32Array | nul
     if (tones[i]! > EMPTY) drawn.push(tones[i]!);
   }
   if (drawn.length === 0 || 1 - drawn.length / area < HOLLOW_SHARE) return null;
-  const line = quantile(drawn, 0.5);
+  const line = quantile(Float32Array.from(drawn), 0.5);
   return tones.map((tone, i) => (mask.inside[i] === 1 ? Math.max(tone, line) : 0));
 }
