@@ -177,7 +177,7 @@ export const KNOBS: { readonly [Field in keyof Recipe]: Knob<Recipe[Field]> } = 
     kind: 'switch',
     title: 'Vary the pictures',
     default: true,
-    hint: 'Mirrors training pictures at random and moves them by up to two pixels, so that no picture is ever quite the same. Learning is slower and goes further.',
+    hint: 'Mirrors half of the training pictures and moves some of them by a pixel, anew in each epoch, so that the network does not learn single pictures by heart.',
   },
   patience: {
     kind: 'number',
