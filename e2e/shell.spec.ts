@@ -5,6 +5,7 @@
 import { gzipSync } from 'node:zlib';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright/test';
+import { DEFAULT_RECIPE } from '../src/ml/recipe.ts';
 import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
 
 const ROOMS = ['data', 'train', 'evaluate', 'try', 'models'] as const;
@@ -153,8 +154,8 @@ test('a knob takes what is typed, keeps within its bounds and goes back', async 
 
   await trainRoom(page).getByRole('button', { name: 'Back to the defaults' }).click();
   await expect(preset).toBeChecked();
-  await expect(knob(page, 'Epochs')).toHaveValue('10');
-  await expect(knob(page, 'Learning rate')).toHaveValue('0.002');
+  await expect(knob(page, 'Epochs')).toHaveValue(String(DEFAULT_RECIPE.epochs));
+  await expect(knob(page, 'Learning rate')).toHaveValue(String(DEFAULT_RECIPE.learningRate));
 });
 
 test('an explanation opens by keyboard and closes by Escape', async ({ page }) => {
