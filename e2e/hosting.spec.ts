@@ -1,9 +1,6 @@
 /**
- * The built folder on hosts of other kinds, and what the first load costs.
+ * The built folder on hosts of other kinds.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import { BUILD_FOLDER } from '../scripts/build.ts';
 import { serve } from '../scripts/serve.ts';
 import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
@@ -49,24 +46,4 @@ test('a host without headers serves it under a sub-path, and it trains and class
   } finally {
     await host.close();
   }
-});
-
-test('the first load brings under 200 KB of script to the main thread', async ({ page }) => {
-  await openApp(page);
-  const addresses = await page.evaluate(() =>
-    performance
-      .getEntriesByType('resource')
-      .map(({ name }) => new URL(name).pathname)
-      .filter((path) => path.endsWith('.js')),
-  );
-  const workers = page.workers().map((worker) => new URL(worker.url()).pathname);
-  const scripts = [...new Set(addresses)].filter((path) => !workers.includes(path));
-  expect(scripts.length).toBeGreaterThan(0);
-  expect(workers.length).toBeGreaterThan(0);
-
-  let numBytes = 0;
-  for (const path of scripts) {
-    numBytes += gzipSync(await readFile(join(BUILD_FOLDER, path))).length;
-  }
-  expect(numBytes).toBeLessThan(200 * 1024);
 });

@@ -94,7 +94,9 @@ test('training on WebGL moves the charts and ends in a confusion matrix', async 
   expect(await countDrawnPoints(page, 'Accuracy')).toBeGreaterThan(1);
 
   await waitForState(page, (state) => state.training.phase === 'finished', 120_000);
-  await expect(chart(page, 'Accuracy').getByText(/^Validation/)).toContainText('%');
+  await expect(chart(page, 'Accuracy').getByRole('listitem').last()).toHaveText(
+    /^Validation[\d.]+\s?%$/,
+  );
   await expectEvaluation(page);
   expect(await readState(page, (state) => state.runs[0]?.backend)).toBe('webgl');
 });
@@ -205,13 +207,8 @@ test('a run can be paused, resumed and stopped, and the model so far classifies'
 });
 
 test('a run that diverges says so, and the model still classifies', async ({ page }) => {
-  await setUp(page, {
-    ...SHORT,
-    epochs: 20,
-    optimizer: 'sgd',
-    learningRate: 1,
-    momentum: 0.99,
-  });
+  // Beyond what the form allows: within its bounds these networks only learn nothing.
+  await setUp(page, { ...SHORT, optimizer: 'sgd', learningRate: 1e12 });
   await startRun(page);
   await waitForState(page, (state) => state.training.phase === 'failed');
   const alert = trainRoom(page).getByRole('alert');

@@ -31,7 +31,16 @@ export type Graphics = 'software' | 'any';
 
 const GRAPHICS_FLAGS: Readonly<Record<Graphics, readonly string[]>> = {
   software: ['--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'],
-  any: ['--enable-gpu', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'],
+  any: [
+    '--enable-unsafe-swiftshader',
+    '--ignore-gpu-blocklist',
+    '--enable-unsafe-webgpu',
+    // Without a display, Linux reaches a GPU through Vulkan only. Where there is none, Chromium falls
+    // back to software by itself.
+    ...(process.platform === 'linux'
+      ? ['--use-angle=vulkan', '--enable-features=Vulkan', '--disable-vulkan-surface']
+      : []),
+  ],
 };
 
 /** Options to launch `executablePath` headless. */

@@ -79,7 +79,7 @@ function readImports(file: string, text: string): Import[] {
 
 /** First folder of a path from src, or the module's own name where it lies in src itself. */
 function partOf(file: string): string {
-  return file.includes('/') ? (file.split('/')[0] ?? file) : file.replace(/\.(test\.)?tsx?$/, '');
+  return file.replace(/[/.].*$/, '');
 }
 
 /** Path from src of what a relative import names, without a query such as `?url`. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgePredictions, worstConfusions } from './figures.ts';
+import { judgePredictions } from './figures.ts';
 
 /** Probabilities that give `label` the share `probability` and spread the rest. */
 function sure(label: number, probability: number): number[] {
@@ -61,32 +61,5 @@ describe('figures of predictions', () => {
     const missed = judgePredictions(Float32Array.from(sure(1, 0.9)), Uint8Array.of(0));
     expect(missed.perClass[0]).toEqual({ precision: null, recall: 0, f1: 0, support: 1 });
     expect(missed.perClass[1]).toEqual({ precision: 0, recall: null, f1: 0, support: 0 });
-  });
-});
-
-describe('the worst confusions', () => {
-  it('come most frequent first, in words', () => {
-    const confusion = Array.from({ length: 10 }, () => new Array<number>(10).fill(0));
-    confusion[6] = [127, 0, 80, 0, 0, 0, 793, 0, 0, 0];
-    confusion[9] = [0, 0, 0, 0, 0, 1, 0, 0, 0, 999];
-    const worst = worstConfusions({ confusion });
-    expect(worst.map(({ actual, predicted }) => [actual, predicted])).toEqual([
-      [6, 0],
-      [6, 2],
-      [9, 5],
-    ]);
-    expect(worst[0]?.sentence).toBe(
-      '127 of 1,000 pictures of class Shirt (12.7 %) were taken for T-shirt/top.',
-    );
-    expect(worst[2]?.sentence).toBe(
-      '1 of 1,000 pictures of class Ankle boot (0.1 %) was taken for Sandal.',
-    );
-    expect(worst[0]?.share).toBeCloseTo(0.127);
-  });
-
-  it('are none where all is right', () => {
-    expect(
-      worstConfusions(judgePredictions(Float32Array.from(sure(4, 1)), Uint8Array.of(4))),
-    ).toEqual([]);
   });
 });

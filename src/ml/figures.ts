@@ -1,6 +1,6 @@
 /**
- * Owns what follows from predictions: confusion, accuracy, loss, figures of each class, and the
- * worst confusions in words. Pure: the page imports it.
+ * Owns what follows from predictions: confusion, accuracy, loss and figures of each class.
+ * Pure; `confusions.ts` reads the worst confusions out of it.
  */
 import { CLASS_NAMES, NUM_CLASSES } from '../fashion.ts';
 import type { ClassFigures, Evaluation } from './evaluate.ts';
@@ -64,50 +64,5 @@ function judgeClass(confusion: readonly (readonly number[])[], label: number): C
     recall: support ? right / support : null,
     f1: numPredicted + support ? (2 * right) / (numPredicted + support) : null,
     support,
-  };
-}
-
-/** One cell of the confusion matrix off its diagonal. */
-export interface Confusion {
-  readonly actual: number;
-  readonly predicted: number;
-  readonly count: number;
-  /** Of the rows of the actual class, 0–1. */
-  readonly share: number;
-  /** E.g. "127 of 1,000 pictures of class Shirt (12.7 %) were taken for T-shirt/top." */
-  readonly sentence: string;
-}
-
-/** The most frequent confusions, most frequent first; fewer than `limit` where there are fewer. */
-export function worstConfusions(
-  evaluation: Pick<Evaluation, 'confusion'>,
-  limit = 5,
-): readonly Confusion[] {
-  const confusions = evaluation.confusion.flatMap((counts, actual) => {
-    const support = counts.reduce((sum, count) => sum + count, 0);
-    return counts.flatMap((count, predicted) =>
-      predicted === actual || count === 0
-        ? []
-        : [describeConfusion(actual, predicted, count, support)],
-    );
-  });
-  return confusions.sort((a, b) => b.count - a.count).slice(0, limit);
-}
-
-function describeConfusion(
-  actual: number,
-  predicted: number,
-  count: number,
-  support: number,
-): Confusion {
-  const number = (value: number) => value.toLocaleString('en-GB');
-  const percent = ((100 * count) / support).toFixed(1);
-  const verb = count === 1 ? 'was' : 'were';
-  return {
-    actual,
-    predicted,
-    count,
-    share: count / support,
-    sentence: `${number(count)} of ${number(support)} pictures of class ${CLASS_NAMES[actual]} (${percent} %) ${verb} taken for ${CLASS_NAMES[predicted]}.`,
   };
 }

@@ -175,12 +175,14 @@ export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D): tf.Scal
   const compute = tf.customGrad((...inputs) => {
     const [scores, save] = inputs as [tf.Tensor, tf.GradSaveFunc];
     const logProbabilities = tf.logSoftmax(scores);
-    save([logProbabilities]);
+    save([logProbabilities, targets]);
     const value = tf.div(tf.sum(tf.mul(logProbabilities, targets)), -numRows);
     return {
       value,
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) =>
-        tf.mul(tf.sub(tf.exp(saved[0] as tf.Tensor), targets), tf.div(dy, numRows)),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [scoresOut, goal] = saved as [tf.Tensor, tf.Tensor];
+        return tf.mul(tf.sub(tf.exp(scoresOut), goal), tf.div(dy, numRows));
+      },
     };
   });
   return compute(logits) as tf.Scalar;

@@ -15,6 +15,11 @@ export interface Optimizer {
    * @param gradients One a weight, in the weights' order.
    */
   step(gradients: readonly tf.Tensor[], learningRate: number): void;
+  /**
+   * Whether all weights are numbers. Waits for the device. A loss does not tell: ReLU turns NaN into
+   * 0 on some backends.
+   */
+  hasFiniteWeights(): Promise<boolean>;
   /** Frees what the optimizer keeps; the weights stay. */
   dispose(): void;
 }
@@ -101,6 +106,12 @@ export function createOptimizer(
       values = tf.keep(next.nextValues);
       momentum = tf.keep(next.nextMomentum);
       energy = next.nextEnergy ? tf.keep(next.nextEnergy) : null;
+    },
+    async hasFiniteWeights() {
+      const magnitude = tf.tidy(() => tf.sum(tf.abs(values)));
+      const [sum] = await magnitude.data<'float32'>();
+      magnitude.dispose();
+      return Number.isFinite(sum);
     },
     dispose() {
       tf.dispose([values, momentum, carryOver, newShare, newEnergyShare]);

@@ -123,8 +123,8 @@ type Snapshot = readonly tf.Tensor[];
  * ones otherwise. Disposes all of its own tensors, also when the caller leaves early (`return`);
  * the model stays the caller's.
  *
- * @throws {TrainingError} Where there is too little data, or where the loss stops being a number;
- *   the model then has the last weights that were good.
+ * @throws {TrainingError} Where there is too little data, or where loss or weights stop being
+ *   numbers; the model then has the last weights that were good.
  */
 export async function* train({
   model,
@@ -156,17 +156,20 @@ export async function* train({
   let step = 0;
   let best: { readonly epoch: number; readonly loss: number; readonly weights: Snapshot } | null =
     null;
-  /** Weights from which losses that are numbers have been computed. */
+  /** The last weights that were checked. */
   let good = takeSnapshot(model);
-  /** Later weights, good as soon as the losses after them turn out to be numbers. */
-  let candidate = takeSnapshot(model);
+
+  const divergence = () =>
+    new TrainingError(
+      `Training broke off at step ${step.toLocaleString('en-GB')}: the loss or the weights are no longer numbers. A learning rate of ${recipe.learningRate} is probably too high; try a tenth of it. The model keeps the last good weights.`,
+    );
 
   /** Waits for the device, checks its losses, and tells of the steps since the last report. */
   async function report(): Promise<TrainEvent> {
-    assertNumbers(await meter.read(), recipe, step);
+    const losses = await meter.read();
+    if (!losses.every(Number.isFinite) || !(await trainStep.isSound())) throw divergence();
     tf.dispose([...good]);
-    good = candidate;
-    candidate = takeSnapshot(model);
+    good = takeSnapshot(model);
     return {
       kind: 'step',
       epoch: epoch + 1,
@@ -205,7 +208,7 @@ export async function* train({
         reason = 'stopped';
         break;
       }
-      assertNumbers([validation.loss], recipe, step);
+      if (!Number.isFinite(validation.loss)) throw divergence();
       meter.skipTime();
       epoch++;
       const isBest: boolean = !best || validation.loss < best.loss;
@@ -241,13 +244,15 @@ export async function* train({
   } finally {
     trainStep.dispose();
     meter.dispose();
-    tf.dispose([...good, ...candidate, ...(best?.weights ?? [])]);
+    tf.dispose([...good, ...(best?.weights ?? [])]);
   }
 }
 
 interface TrainStep {
   /** Takes one optimizer step on the rows. Gives loss and accuracy, `[2]`, still on the device. */
   run(batch: Uint32Array, learningRate: number): tf.Tensor1D;
+  /** Whether all weights are numbers. Waits for the device. */
+  isSound(): Promise<boolean>;
   dispose(): void;
 }
 
@@ -279,25 +284,41 @@ function prepareStep(
           : truth;
         let pass: ForwardPass | undefined;
         const { value, grads } = tf.valueAndGrads((...values: tf.Tensor[]) => {
-          pass = applyInTraining(layers, values, x, recipe.dropout, random);
+          pass = keepPass(applyInTraining(layers, values, x, recipe.dropout, random));
           return crossEntropy(pass.logits, targets);
         })(weights.map((weight) => weight.read()));
         if (!pass) throw new Error('The forward pass did not run.');
+        const { logits, moments } = pass;
         optimizer.step(grads, learningRate);
-        trackMoments(model, pass.moments);
+        trackMoments(model, moments);
         // Without smoothing, so that it compares with the validation loss.
-        const loss = labelSmoothing ? crossEntropy(pass.logits, truth) : value;
-        const isRight = tf.equal(tf.argMax(pass.logits, 1), tf.argMax(truth, 1));
-        return tf.stack([
-          tf.reshape(loss, []),
-          tf.mean(tf.cast(isRight, 'float32')),
-        ]) as tf.Tensor1D;
+        const loss = labelSmoothing ? crossEntropy(logits, truth) : value;
+        const isRight = tf.equal(tf.argMax(logits, 1), tf.argMax(truth, 1));
+        const figures = [tf.reshape(loss, []), tf.mean(tf.cast(isRight, 'float32'))];
+        disposePass(pass);
+        return tf.stack(figures) as tf.Tensor1D;
       });
     },
+    isSound: optimizer.hasFiniteWeights,
     dispose() {
       optimizer.dispose();
     },
   };
+}
+
+/** Keeps what is needed of a pass after its gradients, which dispose all they do not return. */
+function keepPass(pass: ForwardPass): ForwardPass {
+  tf.keep(pass.logits);
+  for (const { mean, variance } of pass.moments) {
+    tf.keep(mean);
+    tf.keep(variance);
+  }
+  return pass;
+}
+
+function disposePass({ logits, moments }: ForwardPass): void {
+  logits.dispose();
+  for (const { mean, variance } of moments) tf.dispose([mean, variance]);
 }
 
 /** `[n, 10]`, 1 at the label. */
@@ -341,13 +362,6 @@ async function validate(
     if (error === stopped) return null;
     throw error;
   }
-}
-
-function assertNumbers(losses: readonly number[], recipe: Recipe, step: number): void {
-  if (losses.every(Number.isFinite)) return;
-  throw new TrainingError(
-    `Training broke off at step ${step.toLocaleString('en-GB')}: the loss is no longer a number. A learning rate of ${recipe.learningRate} is probably too high; try a tenth of it. The model keeps the last good weights.`,
-  );
 }
 
 function takeSnapshot(model: tf.LayersModel): Snapshot {

@@ -142,6 +142,8 @@ export function createSession(parts: SessionParts = browserParts): Session {
   let modelLine = parts.openModelLine(onModelLost);
   /** Data parts the model worker holds now. A new worker or new data empties it. */
   const partsInModelWorker = new Set<'train' | 'test'>();
+  /** Why the model used last could not be brought back at the start; null where it could. */
+  let lastModelFault: Fault | null = null;
   /** Settles when the model worker's backend runs (or failed to); calls wait for it. */
   let modelStarted: Promise<void> = Promise.resolve();
 
@@ -197,7 +199,13 @@ export function createSession(parts: SessionParts = browserParts): Session {
       return;
     }
     try {
-      const last = await line.call((api) => api.loadLast());
+      const last = await line
+        .call((api) => api.loadLast())
+        // Storage that fails must not leave the page without a model.
+        .catch((error: unknown) => {
+          lastModelFault = toFault(error);
+          return null;
+        });
       set({
         model: { phase: 'live', card: last ?? (await line.call((api) => api.loadShipped())) },
       });
@@ -336,7 +344,11 @@ export function createSession(parts: SessionParts = browserParts): Session {
     try {
       await giveToModelWorker('train', data.trainFile);
       const card = await onModel((api) =>
-        api.train({ id: run.id, network, recipe }, Comlink.proxy(onTrainEvent)),
+        api.train(
+          { id: run.id, network, recipe },
+          Comlink.proxy(onTrainEvent),
+          Comlink.proxy(tellLibraryFault),
+        ),
       );
       set({ model: { phase: 'live', card } });
     } catch (error) {
@@ -482,13 +494,26 @@ export function createSession(parts: SessionParts = browserParts): Session {
 
   // ---- models ---------------------------------------------------------------------------------
 
-  async function refreshLibrary(): Promise<void> {
+  /** Lists anew. A fault that is being told stays, unless another is given. */
+  async function refreshLibrary(fault = libraryFault()): Promise<void> {
     try {
       const library = await onModel((api) => api.listModels());
-      set({ library: { phase: 'ready', ...library, fault: null } });
+      set({ library: { phase: 'ready', ...library, fault } });
     } catch (error) {
       set({ library: { phase: 'failed', fault: toFault(error) } });
     }
+  }
+
+  function libraryFault(): Fault | null {
+    const { library } = get();
+    return library.phase === 'ready' ? library.fault : null;
+  }
+
+  function tellLibraryFault(fault: Fault): void {
+    const { library } = get();
+    set({
+      library: library.phase === 'ready' ? { ...library, fault } : { phase: 'failed', fault },
+    });
   }
 
   /** An action on kept models: on failure the list stays as it is and tells the fault. */
@@ -496,12 +521,10 @@ export function createSession(parts: SessionParts = browserParts): Session {
     try {
       await change();
     } catch (error) {
-      const { library } = get();
-      if (library.phase === 'ready') set({ library: { ...library, fault: toFault(error) } });
-      else set({ library: { phase: 'failed', fault: toFault(error) } });
+      tellLibraryFault(toFault(error));
       return;
     }
-    await refreshLibrary();
+    await refreshLibrary(null);
   }
 
   /** Puts another model in the place of the live one; on failure the live one stays. */
@@ -577,7 +600,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
   }
 
   function classifyEach(picture: Picture): Promise<Classification> {
-    return onModel((api) => api.classify(Comlink.transfer(picture, [picture.data.buffer])));
+    return onModel(async (api) => api.classify(Comlink.transfer(picture, [picture.data.buffer])));
   }
 
   // ---- settings and start ---------------------------------------------------------------------
@@ -615,6 +638,10 @@ export function createSession(parts: SessionParts = browserParts): Session {
     const bringBackRuns = parts.runs.listRuns().then((runs) => set({ runs }), reportUnkept);
     const bringBackData = lastSource ? loadData(lastSource) : Promise.resolve();
     await Promise.all([refreshLibrary(), bringBackRuns, bringBackData]);
+    const { library } = get();
+    if (lastModelFault && library.phase === 'ready') {
+      set({ library: { ...library, fault: lastModelFault } });
+    }
   }
 
   return {

@@ -13,13 +13,16 @@ const ROOMS = [
   { id: 'try', title: 'Try' },
 ] as const;
 
+/** Where App.module.css puts Try beside the other rooms. */
+const BESIDE = matchMedia('(min-width: 1200px)');
+
 export function Header() {
   const current = useRoomInView();
   return (
     <header className={styles.header}>
       <div className={styles.line}>
         <a className={styles.wordmark} href="#top">
-          <Needle />
+          <Hanger />
           Atelier
         </a>
         <nav aria-label="Rooms" className={styles.nav}>
@@ -58,12 +61,11 @@ function RunThread() {
   return <div className={styles.thread} style={{ scale: `${Math.min(1, share)} 1` }} />;
 }
 
-function Needle() {
+function Hanger() {
   return (
-    <svg aria-hidden="true" viewBox="0 0 24 24" width="22" height="22" className={styles.needle}>
-      <path d="M20.5 3.5 8 16" />
-      <path d="M18.6 3.9c1-.6 2.1.5 1.5 1.5l-1 1.6-2.1-2.1Z" />
-      <path d="M18.4 5.6C13 3 4.5 5 4 10.5c-.4 4.2 5 4 4.8 7.5-.2 2.3-3 3-5.3 2.5" />
+    <svg aria-hidden="true" viewBox="0 0 24 24" width="24" height="24" className={styles.hanger}>
+      <path d="M9.4 6.1a2.6 2.6 0 1 1 3.9 2.2c-.8.5-1.3 1-1.3 1.9v.6" />
+      <path d="M12 10.8 2.7 16.9c-1.1.8-.6 2.4.8 2.4h17c1.4 0 1.9-1.6.8-2.4Z" />
     </svg>
   );
 }
@@ -82,9 +84,10 @@ function useRoomInView(): string | null {
           if (isIntersecting) touching.add(target);
           else touching.delete(target);
         }
-        // Beside the others on wide screens, Try is always there: any other room wins over it.
         const room = rooms.find((element) => touching.has(element));
-        setCurrent(room?.id ?? null);
+        // Beside the others on wide screens, Try is always in view and never the place one is at.
+        const isAside = room?.id === 'try' && touching.size === 1 && BESIDE.matches;
+        setCurrent(room && !isAside ? room.id : null);
       },
       { rootMargin: '-33% 0px -66% 0px' },
     );

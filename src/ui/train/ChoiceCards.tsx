@@ -16,7 +16,8 @@ export interface ChoiceCardProps {
   readonly group: string;
   readonly title: string;
   readonly summary: string;
-  readonly fact: string;
+  /** Figures, a line each. */
+  readonly facts: readonly string[];
   readonly isChosen: boolean;
   readonly onChoose: () => void;
 }
@@ -35,7 +36,11 @@ export function ChoiceCard(props: ChoiceCardProps) {
         <span className={styles.title}>{props.title}</span>
       </span>
       <span className={styles.summary}>{props.summary}</span>
-      <span className={`${styles.fact} figures`}>{props.fact}</span>
+      {props.facts.map((fact) => (
+        <span key={fact} className={`${styles.fact} figures`}>
+          {fact}
+        </span>
+      ))}
     </label>
   );
 }

@@ -1,6 +1,6 @@
 /** Owns the choice of a network, and its table: each layer with what it makes and what it costs. */
 import { useId } from 'react';
-import { describeNetwork, type LayerShape, NETWORKS } from '../../ml/network.ts';
+import { describeNetwork, type LayerShape, NETWORKS, type NetworkName } from '../../ml/network.ts';
 import { formatCount } from '../controls/figures.ts';
 import { Hint } from '../controls/Hint.tsx';
 import { session, useSession } from '../useSession.ts';
@@ -20,7 +20,7 @@ export function NetworkChoice() {
             group={group}
             title={title}
             summary={summary}
-            fact={`${formatCount(describeNetwork(name).params)} parameters`}
+            facts={sizeOf(name)}
             isChosen={name === chosen}
             onChoose={() => session.setNetwork(name)}
           />
@@ -29,6 +29,13 @@ export function NetworkChoice() {
       <LayerTable />
     </div>
   );
+}
+
+/** What it holds and what it costs. */
+function sizeOf(name: NetworkName): readonly string[] {
+  const { params, multiplyAdds } = describeNetwork(name);
+  const millions = (multiplyAdds / 1e6).toFixed(1);
+  return [`${formatCount(params)} parameters`, `${millions} million multiply-adds`];
 }
 
 function LayerTable() {

@@ -22,7 +22,7 @@ export function RecipeForm() {
             group={group}
             title={title}
             summary={summary}
-            fact={`${whole.epochs} epochs`}
+            facts={[`${whole.epochs} epochs`]}
             isChosen={preset?.name === name}
             // The seed is the person's own: no preset changes it.
             onChoose={() => session.setRecipe({ ...whole, seed: recipe.seed })}

@@ -27,26 +27,20 @@ export function RunPanel() {
         </div>
         <Controls phase={training.phase} />
       </div>
-      {training.phase === 'failed' && (
-        <Notice
-          tone="error"
-          title={run ? 'The run ended early' : 'The run did not start'}
-          action={
-            <Button size="small" onClick={() => void session.train()}>
-              Try again
-            </Button>
-          }
-        >
-          {training.fault.message}
-        </Notice>
-      )}
+      {training.phase === 'failed' && <Notice tone="error">{training.fault.message}</Notice>}
+      <Obstacle training={training} />
       {training.phase !== 'idle' && <Progress training={training} />}
-      {run && <Facts run={run} />}
+      {run && <Facts run={run} isOver={isOver(training.phase)} />}
       <TrainingCharts run={run} />
       {training.phase === 'finished' && <WhatNext />}
       <Announcer training={training} />
     </section>
   );
+}
+
+/** No run is under way. */
+function isOver(phase: TrainingState['phase']): boolean {
+  return phase === 'idle' || phase === 'finished' || phase === 'failed';
 }
 
 function titleOf(training: TrainingState): string {
@@ -68,7 +62,7 @@ function titleOf(training: TrainingState): string {
         training.reason
       ];
     case 'failed':
-      return 'Something went wrong';
+      return training.run ? 'The run broke off' : 'The run did not start';
     default:
       return training satisfies never;
   }
@@ -98,17 +92,20 @@ function Sentence({ training }: { readonly training: TrainingState }): ReactNode
 }
 
 function finishedSentence({ run, reason }: Extract<TrainingState, { phase: 'finished' }>): string {
-  const best = run.history.reduce<Run['history'][number] | null>(
-    (kept, record) => (kept && kept.validationLoss <= record.validationLoss ? kept : record),
-    null,
+  const kept = keptEpoch(run, reason);
+  if (!kept) return 'It ended before its first epoch was over. The model so far is live.';
+  const learnt = `${formatPercent(kept.validationAccuracy)} of the pictures held out are named rightly.`;
+  if (kept.epoch === run.history.at(-1)?.epoch) return learnt;
+  return `The weights of epoch ${kept.epoch} were the best and were kept. ${learnt}`;
+}
+
+/** The epoch whose weights the model has: the last or, as `train` says when, the best. */
+function keptEpoch(run: Run, reason: string): Run['history'][number] | undefined {
+  if (run.recipe.patience === 0 && reason !== 'stopped') return run.history.at(-1);
+  return run.history.reduce<Run['history'][number] | undefined>(
+    (best, record) => (best && best.validationLoss <= record.validationLoss ? best : record),
+    undefined,
   );
-  const learned = best
-    ? `${formatPercent(best.validationAccuracy)} of the pictures held out are named rightly.`
-    : 'The model so far is live.';
-  if (reason === 'earlyStopped') {
-    return `It had stopped getting better, so the best epoch's weights were kept. ${learned}`;
-  }
-  return learned;
 }
 
 /** What one press will do. */
@@ -139,6 +136,33 @@ function DataOnItsWay() {
   return <>{stage} The run starts by itself.</>;
 }
 
+/**
+ * What keeps a run from starting, or makes it another than the one asked for. The Data room and the
+ * opening passage tell of it too, but whoever pressed Train is looking here.
+ */
+function Obstacle({ training }: { readonly training: TrainingState }) {
+  const data = useSession((state) => state.data);
+  const engine = useSession((state) => state.engine);
+  if (!isOver(training.phase)) {
+    return data.phase === 'ready' && data.note ? <Notice tone="info">{data.note}</Notice> : null;
+  }
+  if (engine.phase === 'failed') {
+    return (
+      <Notice tone="warning" title="There is no engine to train with">
+        {engine.fault.message}
+      </Notice>
+    );
+  }
+  if (data.phase === 'failed' && !data.previous) {
+    return (
+      <Notice tone="warning" title="There is no data to train on">
+        {data.fault.message}
+      </Notice>
+    );
+  }
+  return null;
+}
+
 function Controls({ phase }: { readonly phase: TrainingState['phase'] }) {
   // A press swaps the buttons: the keyboard's focus stays with this group, not lost on the page.
   const group = useRef<HTMLFieldSetElement>(null);
@@ -150,7 +174,7 @@ function Controls({ phase }: { readonly phase: TrainingState['phase'] }) {
     group.current?.querySelector<HTMLButtonElement>('button:not(:disabled)')?.focus();
   }, [phase]);
 
-  const isOver = phase === 'idle' || phase === 'finished' || phase === 'failed';
+  const canStart = isOver(phase);
   return (
     <fieldset
       ref={group}
@@ -164,7 +188,7 @@ function Controls({ phase }: { readonly phase: TrainingState['phase'] }) {
       }}
     >
       <legend className="unseen">The run</legend>
-      {isOver && (
+      {canStart && (
         <Button kind="primary" icon={Play} onClick={() => void session.train()}>
           {phase === 'idle' ? 'Start the run' : 'Start another run'}
         </Button>
@@ -179,7 +203,7 @@ function Controls({ phase }: { readonly phase: TrainingState['phase'] }) {
           Pause
         </Button>
       )}
-      {!isOver && (
+      {!canStart && (
         <Button icon={Square} busy={phase === 'stopping'} onClick={() => session.stop()}>
           Stop
         </Button>
@@ -216,7 +240,7 @@ function shareDone(training: TrainingState): number | null {
   return Math.min(1, run.step / (run.stepsPerEpoch * run.recipe.epochs));
 }
 
-function Facts({ run }: { readonly run: Run }) {
+function Facts({ run, isOver }: { readonly run: Run; readonly isOver: boolean }) {
   const training = run.trainPoints.at(-1);
   const validation = run.validationPoints.at(-1);
   return (
@@ -228,7 +252,11 @@ function Facts({ run }: { readonly run: Run }) {
       />
       <Fact term="Images per second" figure={known(run.imagesPerSecond, formatCount)} />
       <Fact term="Elapsed" figure={formatDuration(run.elapsedMs)} />
-      <Fact term="Remaining" figure={remaining(run)} />
+      {isOver ? (
+        <Fact term="Learnt from" figure={`${formatCount(run.numTrain)} pictures`} />
+      ) : (
+        <Fact term="Remaining" figure={remaining(run)} />
+      )}
       <Fact
         term="Learning rate"
         figure={known(run.learningRate, formatRate)}
@@ -265,7 +293,7 @@ function known(value: number, format: (value: number) => string): string {
 }
 
 function formatRate(rate: number): string {
-  return rate >= 0.001 ? rate.toFixed(5) : rate.toExponential(2);
+  return rate >= 0.0001 ? rate.toPrecision(3) : rate.toFixed(7);
 }
 
 /** From the pace of the whole run so far, which is steadier than that of the last second. */

@@ -1,0 +1,202 @@
+/**
+ * Owns TensorFlow.js's backends on this machine: which there are, which one runs, and the traps on
+ * the way to each. Runs in the model worker; a backend is chosen once in a worker's life.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import plainBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
+import simdBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
+import type { BackendName, BackendOption, EngineInfo } from './backends.ts';
+import { explainBackend, isSoftwareRenderer, rankBackends } from './choice.ts';
+import { registerWasmKernels } from './wasmKernels.ts';
+
+/** A backend could not be started. The message is for people. */
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+}
+
+/** A driver that does not answer must not keep the page waiting. */
+const ADAPTER_PATIENCE_MS = 3000;
+
+/**
+ * Looks at what this machine has and starts the backend: the one chosen, where it is there, else
+ * WebGL on a graphics card, else WASM, else what is left.
+ *
+ * @param onLost Called when the backend dies later, a lost WebGL context say; every pending and
+ *   later call to it then hangs, so end the worker. The message is for people.
+ * @throws {EngineError} where the chosen one is there and does not start, or where none does.
+ */
+export async function startEngine(
+  choice: BackendName | 'auto',
+  onLost: (error: EngineError) => void,
+): Promise<EngineInfo> {
+  tf.enableProdMode();
+  // Before the first query of a WebGL flag, which would settle that software is refused.
+  tf.env().set('SOFTWARE_WEBGL_ENABLED', true);
+  // The threaded build starts workers from `blob:` addresses, which the page's policy forbids.
+  tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
+
+  const options = [probeWebGL(), await probeWebGPU(), await probeWasm(), CPU];
+  const chosen = options.find(({ name, available }) => name === choice && available);
+  if (chosen) {
+    await startBackend(chosen, onLost);
+    return { active: chosen.name, options, reason: `${chosen.title} is your choice.` };
+  }
+
+  const failures: string[] = [];
+  for (const option of rankBackends(options)) {
+    try {
+      await startBackend(option, onLost);
+      const missing = options.find(({ name }) => name === choice);
+      const reasons = [
+        ...(missing ? [`${missing.title}, your choice, is not available: ${missing.detail}`] : []),
+        ...failures,
+        explainBackend(option, options),
+      ];
+      return { active: option.name, options, reason: reasons.join(' ') };
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      failures.push(error.message);
+    }
+  }
+  throw new EngineError(
+    `Nothing in this browser can do the arithmetic. ${failures.join(' ')} Try a current version of Firefox, Chrome, Edge or Safari.`,
+  );
+}
+
+// ---- what is there --------------------------------------------------------------------------
+
+const CPU: BackendOption = {
+  name: 'cpu',
+  title: 'CPU',
+  available: true,
+  isSoftware: false,
+  detail: 'Plain JavaScript: works everywhere, very slow.',
+};
+
+function probeWebGL(): BackendOption {
+  const option = { name: 'webgl', title: 'WebGL', available: false, isSoftware: false } as const;
+  if (typeof OffscreenCanvas === 'undefined') {
+    return { ...option, detail: 'This browser draws on a page only, not in the background.' };
+  }
+  const gl = new OffscreenCanvas(1, 1).getContext('webgl2');
+  if (!gl) return { ...option, detail: 'This browser has no WebGL 2, or it is switched off.' };
+  const rendersFloats =
+    gl.getExtension('EXT_color_buffer_float') ?? gl.getExtension('EXT_color_buffer_half_float');
+  const unmasked = gl.getExtension('WEBGL_debug_renderer_info')?.UNMASKED_RENDERER_WEBGL;
+  const renderer = String(gl.getParameter(unmasked ?? gl.RENDERER));
+  // Browsers allow few contexts; this one has told what it had to.
+  gl.getExtension('WEBGL_lose_context')?.loseContext();
+  if (!rendersFloats) {
+    return { ...option, detail: `${renderer} cannot calculate with fractions.` };
+  }
+  const isSoftware = isSoftwareRenderer(renderer);
+  return { ...option, available: true, isSoftware, detail: renderer };
+}
+
+async function probeWebGPU(): Promise<BackendOption> {
+  const option = { name: 'webgpu', title: 'WebGPU', available: false, isSoftware: false } as const;
+  if (!('gpu' in navigator) || !navigator.gpu) {
+    return { ...option, detail: 'This browser does not offer WebGPU.' };
+  }
+  const patience = new Promise<null>((resolve) => setTimeout(resolve, ADAPTER_PATIENCE_MS, null));
+  const adapter = await Promise.race([navigator.gpu.requestAdapter(), patience]).catch(() => null);
+  if (!adapter) return { ...option, detail: 'This browser has WebGPU, but no adapter for it.' };
+  const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
+  const name = description || [vendor, architecture, device].filter(Boolean).join(' ');
+  return {
+    ...option,
+    available: true,
+    isSoftware: isFallbackAdapter || isSoftwareRenderer(name),
+    detail: name || 'An adapter that does not tell its name.',
+  };
+}
+
+async function probeWasm(): Promise<BackendOption> {
+  const option = { name: 'wasm', title: 'WASM', isSoftware: false } as const;
+  if (typeof WebAssembly === 'undefined') {
+    return { ...option, available: false, detail: 'This browser does not run WebAssembly.' };
+  }
+  const hasSimd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
+  const detail = hasSimd
+    ? 'WebAssembly on one core, four numbers at a time (SIMD).'
+    : 'WebAssembly on one core, one number at a time: this browser lacks SIMD.';
+  return { ...option, available: true, detail };
+}
+
+// ---- starting -------------------------------------------------------------------------------
+
+async function startBackend(
+  { name, title }: BackendOption,
+  onLost: (error: EngineError) => void,
+): Promise<void> {
+  let cause: unknown = null;
+  let isStarted = false;
+  try {
+    await prepare(name);
+    isStarted = await tf.setBackend(name);
+    await tf.ready();
+  } catch (error) {
+    cause = error;
+    isStarted = false;
+  }
+  if (!isStarted) {
+    const why = cause instanceof Error ? ` (${cause.message})` : '';
+    throw new EngineError(
+      `${title} is offered here and does not start${why}. Choose another engine.`,
+      { cause },
+    );
+  }
+  await watch(name, () =>
+    onLost(
+      new EngineError(
+        `${title} stopped working: the system took the graphics card away, or its driver failed.`,
+      ),
+    ),
+  );
+}
+
+async function prepare(name: BackendName): Promise<void> {
+  switch (name) {
+    case 'webgl':
+      if (tf.env().getBool('IS_SAFARI')) {
+        // TensorFlow.js looks for a canvas of the page there, which a worker has not.
+        tf.removeBackend('webgl');
+        tf.registerBackend('webgl', () => new tf.MathBackendWebGL(new OffscreenCanvas(1, 1)));
+      }
+      return;
+    case 'webgpu':
+      await import('@tensorflow/tfjs-backend-webgpu');
+      return;
+    case 'wasm':
+      setWasmPaths({
+        'tfjs-backend-wasm.wasm': plainBinary,
+        'tfjs-backend-wasm-simd.wasm': simdBinary,
+        // Asked for, and never used.
+        'tfjs-backend-wasm-threaded-simd.wasm': simdBinary,
+      });
+      registerWasmKernels();
+      return;
+    case 'cpu':
+      return;
+    default:
+      throw new RangeError(`Unknown backend ${name satisfies never}.`);
+  }
+}
+
+async function watch(name: BackendName, onLost: () => void): Promise<void> {
+  if (name === 'webgl') {
+    const backend = tf.backend();
+    if (backend instanceof tf.MathBackendWebGL) {
+      backend.gpgpu.gl.canvas.addEventListener('webglcontextlost', onLost, { once: true });
+    }
+  } else if (name === 'webgpu') {
+    const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
+    const backend = tf.backend();
+    if (backend instanceof WebGPUBackend) {
+      void backend.device.lost.then(({ reason }) => {
+        if (reason !== 'destroyed') onLost();
+      });
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { paint, teePixels, teeTone } from './fixtures.ts';
+import { normalizePicture } from './normalize.ts';
+import type { NormalizedPicture, Picture } from './picture.ts';
+
+/** The T enlarged, dark on light or light on dark, somewhere on a larger sheet. */
+function teeOnSheet(
+  scale: number,
+  left: number,
+  top: number,
+  width: number,
+  sheet: number,
+): Picture {
+  return paint(width, width, (x, y) => {
+    const tone = teeTone(Math.floor((x - left) / scale), Math.floor((y - top) / scale));
+    if (tone === 0) return sheet;
+    return sheet > 128 ? 255 - tone : tone;
+  });
+}
+
+function pixelsOf(result: NormalizedPicture): Uint8Array {
+  if (result.kind === 'blank') throw new Error('The picture came out blank.');
+  return result.pixels;
+}
+
+function worstDifference(a: Uint8Array, b: Uint8Array): number {
+  return a.reduce((worst, value, i) => Math.max(worst, Math.abs(value - (b[i] ?? 0))), 0);
+}
+
+describe('normalizePicture', () => {
+  it.each([
+    ['on white, 3 times the size, off centre', teeOnSheet(3, 7, 41, 160, 255)],
+    ['on near-white', teeOnSheet(3, 60, 9, 150, 247)],
+    ['light on black', teeOnSheet(4, 20, 30, 180, 0)],
+    ['as large as the sheet', teeOnSheet(8, 1, 1, 226, 255)],
+  ])('gives the garment back: %s', (_, picture) => {
+    // A near-white sheet is taken as white, which stretches the tones by a few levels.
+    expect(worstDifference(pixelsOf(normalizePicture(picture)), teePixels())).toBeLessThanOrEqual(
+      6,
+    );
+  });
+
+  it('gives back a picture of the data set itself', () => {
+    const tone = (x: number, y: number) => (x >= 8 && x < 20 ? 150 + 3 * y : 0);
+    const pixels = Uint8Array.from({ length: 784 }, (_, i) => tone(i % 28, Math.floor(i / 28)));
+    expect(worstDifference(pixelsOf(normalizePicture(paint(28, 28, tone))), pixels)).toBe(0);
+  });
+
+  it('does not care where the garment lies or how large it is', () => {
+    const here = pixelsOf(normalizePicture(teeOnSheet(4, 10, 10, 250, 255)));
+    const there = pixelsOf(normalizePicture(teeOnSheet(5, 90, 70, 250, 255)));
+    expect(worstDifference(here, there)).toBeLessThanOrEqual(2);
+  });
+
+  it.each([
+    ['white', paint(200, 200, () => 255)],
+    ['black', paint(200, 200, () => 0)],
+    ['transparent', paint(200, 200, () => [0, 0, 0, 0])],
+    ['one pixel', paint(1, 1, () => 77)],
+  ])('says blank of a sheet that is %s', (_, picture) => {
+    const result = normalizePicture(picture);
+    expect(result.kind).toBe('blank');
+    expect(result.steps.map((step) => step.name)).toEqual(['picture']);
+  });
+
+  it('shows every step that was taken, small', () => {
+    const result = normalizePicture(teeOnSheet(20, 100, 100, 900, 255));
+    expect(result.steps.map((step) => step.name)).toEqual([
+      'picture',
+      'garment',
+      'tones',
+      'fit',
+      'levels',
+    ]);
+    for (const { picture } of result.steps) {
+      expect(Math.max(picture.width, picture.height)).toBeLessThanOrEqual(160);
+      expect(picture.data.length).toBe(picture.width * picture.height * 4);
+    }
+    const last = result.steps.at(-1)?.picture;
+    const shown = Uint8Array.from({ length: 784 }, (_, i) => last?.data[i * 4] ?? 0);
+    expect(shown).toEqual(pixelsOf(result));
+  });
+
+  it('fills a drawn outline and says so', () => {
+    const outline = paint(200, 200, (x, y) => {
+      const distance = Math.max(Math.abs(x - 100), Math.abs(y - 100));
+      return distance > 60 && distance <= 66 ? 40 : 255;
+    });
+    const result = normalizePicture(outline);
+    expect(result.steps.map((step) => step.name)).toContain('fill');
+    expect(pixelsOf(result)[14 * 28 + 14]).toBeGreaterThan(200);
+  });
+
+  it('is the same every time and leaves its input alone', () => {
+    const picture = teeOnSheet(3, 30, 30, 140, 255);
+    const before = picture.data.slice();
+    expect(normalizePicture(picture)).toEqual(normalizePicture(picture));
+    expect(picture.data).toEqual(before);
+  });
+
+  it('takes a photo of 12 megapixels in its stride', () => {
+    const width = 4000;
+    const height = 3000;
+    const data = new Uint8ClampedArray(width * height * 4).fill(255);
+    for (let y = 800; y < 2200; y++) data.fill(60, (y * width + 1000) * 4, (y * width + 3000) * 4);
+    const photo = { width, height, data };
+    normalizePicture(photo);
+    const startedAt = performance.now();
+    normalizePicture(photo);
+    // 10 to 25 ms on an idle core; room for a busy machine.
+    expect(performance.now() - startedAt).toBeLessThan(250);
+  });
+});

@@ -1,0 +1,106 @@
+/**
+ * Owns telling the garment from what lies behind it: colour distance to the background, two
+ * thresholds on it, and the tidying of the mask that results.
+ */
+import { type Background, isPlain, lightness } from './background.ts';
+import { close, fillHoles, keepLargest, keepTouching, type Mask, open } from './mask.ts';
+import type { Picture } from './picture.ts';
+
+/** RGB distance of each pixel from the background, cut off at 255. `[height · width]` */
+export function distanceFrom(
+  background: Background,
+  { width, height, data }: Picture,
+): Float32Array {
+  const distance = new Float32Array(width * height);
+  const [red, green, blue] = background.color;
+  for (let i = 0, j = 0; i < distance.length; i++, j += 4) {
+    const dr = data[j]! - red;
+    const dg = data[j + 1]! - green;
+    const db = data[j + 2]! - blue;
+    distance[i] = Math.min(255, Math.sqrt(dr * dr + dg * dg + db * db));
+  }
+  return distance;
+}
+
+/**
+ * The threshold that best splits the values (0–255) in two groups, and how far apart the means of
+ * the groups are (0 where all values are equal). Otsu, "A threshold selection method from gray-level
+ * histograms", 1979.
+ */
+export function splitInTwo(values: Float32Array): { threshold: number; contrast: number } {
+  const histogram = new Float64Array(256);
+  let total = 0;
+  for (let i = 0; i < values.length; i++) {
+    const level = Math.round(values[i]!);
+    histogram[level]! += 1;
+    total += level;
+  }
+  let bestVariance = 0;
+  let contrast = 0;
+  // Every level of an empty gap between the groups splits equally well: its middle is taken.
+  let firstBest = 0;
+  let lastBest = 0;
+  let below = 0;
+  let sumBelow = 0;
+  for (let level = 0; level < 255; level++) {
+    below += histogram[level]!;
+    sumBelow += level * histogram[level]!;
+    const above = values.length - below;
+    if (below === 0 || above === 0) continue;
+    const apart = (total - sumBelow) / above - sumBelow / below;
+    const variance = below * above * apart * apart;
+    if (variance > bestVariance) {
+      bestVariance = variance;
+      contrast = apart;
+      firstBest = level;
+    }
+    if (variance === bestVariance) lastBest = level;
+  }
+  return { threshold: (firstBest + lastBest + 1) / 2, contrast };
+}
+
+/** Distance between garment and background below which there is nothing but noise. */
+const MIN_CONTRAST = 12;
+/** The lower threshold on a plain background: this, or twice the spread. */
+const MIN_FAINT = 8;
+/** On a plain background, parts of at least this share of the largest belong to the garment. */
+const PART_SHARE = 0.01;
+/** Radius of the tidying on a busy background, as a share of the longest edge. */
+const TIDY_SHARE = 1 / 160;
+
+/**
+ * Where the garment is, or null where nothing stands out from the background.
+ *
+ * On a plain background, faint parts count as garment when they hang together with parts that stand
+ * out clearly and lie on the same side of the background, darker or lighter; several parts may stand
+ * apart (the straps of a sandal). On a busy one, only what stands out clearly counts, and only its
+ * largest part. Either way what the garment encloses is its own, whatever its colour.
+ */
+export function segmentGarment(picture: Picture, background: Background): Mask | null {
+  const { width, height, data } = picture;
+  const distance = distanceFrom(background, picture);
+  const { threshold, contrast } = splitInTwo(distance);
+  if (contrast < MIN_CONTRAST) return null;
+
+  const strong = new Uint8Array(distance.length);
+  for (let i = 0; i < strong.length; i++) strong[i] = distance[i]! > threshold ? 1 : 0;
+  const clear: Mask = { width, height, inside: strong };
+
+  const faint = Math.max(MIN_FAINT, 2 * background.spread);
+  if (!isPlain(background) || faint >= threshold) {
+    const radius = Math.round(Math.max(width, height) * TIDY_SHARE);
+    return fillHoles(keepLargest(open(close(clear, radius), radius), 1));
+  }
+
+  const level = lightness(...background.color);
+  const difference = (i: number) =>
+    lightness(data[i * 4]!, data[i * 4 + 1]!, data[i * 4 + 2]!) - level;
+  let balance = 0;
+  for (let i = 0; i < strong.length; i++) if (strong[i] === 1) balance += difference(i);
+  const inside = new Uint8Array(distance.length);
+  for (let i = 0; i < inside.length; i++) {
+    const isFaint = distance[i]! > faint && difference(i) * balance >= 0;
+    inside[i] = strong[i] === 1 || isFaint ? 1 : 0;
+  }
+  return fillHoles(keepLargest(keepTouching({ width, height, inside }, clear), PART_SHARE));
+}

@@ -1,0 +1,60 @@
+/**
+ * Owns how an answer is shown: what the model says in words, all ten probabilities with the top three
+ * first, and the steps that led from the picture to what the model sees.
+ */
+import { CLASS_NAMES } from '../../fashion.ts';
+import type { Classification, PictureStep } from '../../image/picture.ts';
+import styles from './Answer.module.css';
+import { PictureCanvas } from './PictureCanvas.tsx';
+import { type Ranked, rank, sayAnswer, sayShare } from './words.ts';
+
+type Garment = Extract<Classification, { kind: 'garment' }>;
+
+export function Answer({ classification }: { readonly classification: Garment }) {
+  const ranked = rank(classification.probabilities);
+  const top = ranked.slice(0, 3);
+  const rest = ranked.slice(3).sort((a, b) => a.label - b.label);
+  return (
+    <div className={styles.answer}>
+      <p className={styles.words} data-testid="answer">
+        {sayAnswer(ranked)}
+      </p>
+      <ol className={styles.bars} aria-label="Probability of each class, the top three first">
+        {[...top, ...rest].map((entry, i) => (
+          <Bar key={entry.label} entry={entry} isTop={i < 3} />
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+function Bar({ entry, isTop }: { readonly entry: Ranked; readonly isTop: boolean }) {
+  return (
+    <li className={styles.bar} data-top={isTop || undefined} data-label={entry.label}>
+      <span className={styles.name}>{CLASS_NAMES[entry.label]}</span>
+      <span className={styles.track} aria-hidden>
+        <span className={styles.fill} style={{ scale: `${entry.probability} 1` }} />
+      </span>
+      <span className={`${styles.share} figures`}>{sayShare(entry.probability)}</span>
+    </li>
+  );
+}
+
+/** The pictures that the steps left behind, in order; closed until asked for. */
+export function Steps({ steps }: { readonly steps: readonly PictureStep[] }) {
+  return (
+    <details className={styles.steps}>
+      <summary>How the picture got there</summary>
+      <ol className={styles.strip}>
+        {steps.map(({ name, title, picture }, i) => (
+          <li key={name} className={styles.step} data-step={name}>
+            <PictureCanvas picture={picture} label="" className={styles.stepPicture} />
+            <span>
+              {i + 1}. {title}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </details>
+  );
+}

@@ -1,0 +1,314 @@
+/**
+ * Owns the thread in which models live: the engine, the live model and the run under way. A thin
+ * shell around `engine/`, `image/`, `ml/`, `store/` and `formats/`; its API is exposed by Comlink.
+ */
+import type * as tf from '@tensorflow/tfjs';
+import * as Comlink from 'comlink';
+import type { Dataset } from '../data/dataset.ts';
+import type { BackendName, EngineInfo } from '../engine/backends.ts';
+import { type EngineError, startEngine } from '../engine/engine.ts';
+import { PIXELS } from '../fashion.ts';
+import { exportFileName, exportZip, importFiles } from '../formats/zip.ts';
+import { normalizePicture } from '../image/normalize.ts';
+import type { Classification, Picture } from '../image/picture.ts';
+import { buildModel } from '../ml/build.ts';
+import { type Evaluation, evaluateModel } from '../ml/evaluate.ts';
+import type { ModelCard } from '../ml/modelCard.ts';
+import { NETWORKS, type NetworkName } from '../ml/network.ts';
+import { predictPicture, predictRows } from '../ml/predict.ts';
+import type { Recipe } from '../ml/recipe.ts';
+import { type TrainEvent, TrainingControl, TrainingError, train } from '../ml/train.ts';
+import * as store from '../store/models.ts';
+import type { Library } from '../store/records.ts';
+
+/** Relative to the page, as the data is. */
+const SHIPPED_MODEL = 'models/shipped.zip';
+
+/** The build puts this script in a folder below the page. */
+const PAGE_URL = new URL(
+  import.meta.env.DEV ? import.meta.env.BASE_URL : '../',
+  self.location.href,
+);
+
+/** Steps cross to the page at most this often, but the last of each epoch always does. */
+const STEP_INTERVAL_MS = 250;
+
+type PartName = 'train' | 'test';
+
+interface LiveModel {
+  readonly model: tf.LayersModel;
+  readonly card: ModelCard;
+}
+
+/** No model, no data: the page asked for what is not there. The message is for people. */
+class NothingThereError extends Error {
+  override readonly name = 'NothingThereError';
+}
+
+/** What goes wrong beside an answer, as the page shows it. */
+interface Fault {
+  readonly name: string;
+  readonly message: string;
+}
+
+let backend: BackendName | null = null;
+let live: LiveModel | null = null;
+let run: TrainingControl | null = null;
+let tellLost: (fault: Fault) => void = () => {};
+const parts: { [Part in PartName]?: { readonly dataset: Dataset; readonly name: string } } = {};
+
+const api = {
+  /** Chooses and starts the backend; once in the life of the worker. */
+  async start(choice: BackendName | 'auto'): Promise<EngineInfo> {
+    const info = await startEngine(choice, (error: EngineError) => tellLost(toFault(error)));
+    backend = info.active;
+    return info;
+  },
+
+  /** `callback` hears when the backend dies: calls then hang for ever, so end this worker. */
+  onLost(callback: (fault: Fault) => void): void {
+    tellLost = callback;
+  },
+
+  setData(part: PartName, dataset: Dataset, name: string): void {
+    parts[part] = { dataset, name };
+  },
+
+  /**
+   * Trains a new model, which is live from the first step on, and keeps it as the latest at the end
+   * of each epoch that made it better. Where the run breaks off before its first epoch is over, the
+   * model before is live again.
+   * @param onUnkept hears where the model could not be kept; the run goes on.
+   */
+  async train(
+    request: { readonly id: string; readonly network: NetworkName; readonly recipe: Recipe },
+    onEvent: (event: TrainEvent) => void | Promise<void>,
+    onUnkept?: (fault: Fault) => void,
+  ): Promise<ModelCard> {
+    if (run) throw new TrainingError('A run is under way. Stop it before you start another.');
+    const { dataset, name } = demandData('train');
+    const { id, network, recipe } = request;
+    const control = new TrainingControl();
+    run = control;
+    const before = live;
+    const model = buildModel(network, recipe);
+    let card: ModelCard = {
+      id,
+      name: `${NETWORKS[network].title}, ${name}`.slice(0, store.MAX_NAME_LENGTH),
+      createdAt: new Date().toISOString(),
+      origin: 'trained',
+      network,
+      numParams: model.countParams(),
+      recipe,
+      data: null,
+      history: [],
+      test: null,
+      trainedOn: backend,
+    };
+    live = { model, card };
+    const keep = async () => {
+      try {
+        await store.saveModel(model, card, 'latest');
+      } catch (error) {
+        onUnkept?.(toFault(error));
+      }
+    };
+    let stepsPerEpoch = 1;
+    let toldAtMs = 0;
+    try {
+      for await (const event of train({ model, network, recipe, dataset, control })) {
+        if (event.kind === 'preparing') {
+          const { numTrain, numValidation } = event;
+          card = { ...card, data: { name, numTrain, numValidation } };
+          ({ stepsPerEpoch } = event);
+        } else if (event.kind === 'step') {
+          const isLastOfEpoch = event.step % stepsPerEpoch === 0;
+          if (!isLastOfEpoch && performance.now() - toldAtMs < STEP_INTERVAL_MS) continue;
+          toldAtMs = performance.now();
+        } else if (event.kind === 'epoch') {
+          card = { ...card, history: [...card.history, event.record] };
+          live = { model, card };
+          if (event.isBest) await keep();
+        } else if (event.kind === 'finished') {
+          live = { model, card };
+          await keep();
+        }
+        const told = onEvent(event);
+        // Events and the answer travel on ports of their own: without this the answer may be first,
+        // and the page would miss that the run is over.
+        if (event.kind === 'finished') await told;
+      }
+      before?.model.dispose();
+      return card;
+    } catch (error) {
+      if (card.history.length > 0) {
+        before?.model.dispose();
+      } else {
+        model.dispose();
+        live = before;
+      }
+      throw error;
+    } finally {
+      run = null;
+    }
+  },
+
+  pause(): void {
+    run?.pause();
+  },
+
+  resume(): void {
+    run?.resume();
+  },
+
+  stop(): void {
+    run?.stop();
+  },
+
+  /** The live model on the whole test set. Its figures go on the card, also on the kept one. */
+  async evaluate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
+    const { model } = demandModel();
+    const { dataset, name } = demandData('test');
+    const evaluation = await evaluateModel(model, dataset, name, onProgress);
+    if (live?.model === model) {
+      const { data, numRows, accuracy, loss } = evaluation;
+      live = { model, card: { ...live.card, test: { data, numRows, accuracy, loss } } };
+      // The figures are on the live card in any case; a model that is not kept has none to update.
+      await store.updateCard(live.card).catch(() => {});
+    }
+    return evaluation;
+  },
+
+  /** Brings a picture to what the model sees and classifies it. Works while a run is under way. */
+  async classify(picture: Picture): Promise<Classification> {
+    const startedMs = performance.now();
+    const { model } = demandModel();
+    const normalized = normalizePicture(picture);
+    if (normalized.kind === 'blank') return normalized;
+    const probabilities = await predictPicture(model, normalized.pixels);
+    return { ...normalized, probabilities, elapsedMs: performance.now() - startedMs };
+  },
+
+  /** Probabilities of rows of the data, `[rows.length · 10]`, transferred. */
+  async predictRows(part: PartName, rows: Uint32Array): Promise<Float32Array> {
+    const probabilities = await predictRows(demandModel().model, demandData(part).dataset, rows);
+    return Comlink.transfer(probabilities, [probabilities.buffer]);
+  },
+
+  liveCard(): ModelCard | null {
+    return live?.card ?? null;
+  },
+
+  listModels(): Promise<Library> {
+    return store.listModels();
+  },
+
+  /** Keeps the live model under a name. */
+  async saveModel(name: string): Promise<ModelCard> {
+    const { model, card } = demandModel();
+    const named = { ...card, name: store.checkName(name) };
+    await store.saveModel(model, named, 'named');
+    if (live?.model === model) live = { model, card: { ...live.card, name: named.name } };
+    return named;
+  },
+
+  async loadModel(id: string): Promise<ModelCard> {
+    assertNoRun();
+    return makeLive(await store.loadModel(id));
+  },
+
+  /** The model that was live last; null where there is none. */
+  async loadLast(): Promise<ModelCard | null> {
+    assertNoRun();
+    // At the start of the page: what was deleted on an earlier visit makes room now.
+    await store.purgeDeleted().catch(() => {});
+    const last = await store.loadLastModel();
+    return last && makeLive(last);
+  },
+
+  /** The model that comes with the page. */
+  async loadShipped(): Promise<ModelCard> {
+    assertNoRun();
+    const response = await fetch(new URL(SHIPPED_MODEL, PAGE_URL));
+    if (!response.ok) {
+      throw new NothingThereError(
+        `The model that comes with this page could not be fetched (${response.status} for ${SHIPPED_MODEL}). Train one of your own, or reload the page.`,
+      );
+    }
+    const bytes = await response.blob();
+    const file = new File([bytes], 'shipped.zip');
+    const { model, card } = await importFiles([file]);
+    await store.setLastUsed(null).catch(() => {});
+    return makeLive({ model, card: { ...card, origin: 'shipped' } });
+  },
+
+  /** Also of a model that is live. */
+  async renameModel(id: string, name: string): Promise<void> {
+    const card = await store.renameModel(id, name);
+    if (live?.card.id === id) live = { ...live, card: { ...live.card, name: card.name } };
+  },
+
+  deleteModel(id: string): Promise<void> {
+    return store.deleteModel(id);
+  },
+
+  restoreModel(id: string): Promise<void> {
+    return store.restoreModel(id);
+  },
+
+  /** The live model as a zip, transferred. */
+  async exportModel(): Promise<{ fileName: string; zip: Uint8Array<ArrayBuffer> }> {
+    const { model, card } = demandModel();
+    const zip = await exportZip(model, card);
+    return Comlink.transfer({ fileName: exportFileName(card), zip }, [zip.buffer]);
+  },
+
+  /** Checked whole before the live model is replaced. */
+  async importModel(files: readonly File[]): Promise<ModelCard> {
+    assertNoRun();
+    const imported = await importFiles(files);
+    // Live in any case; kept, so that it survives a reload, where there is room. Not as the latest:
+    // the run kept by itself is not to give way to a file.
+    await store.saveModel(imported.model, imported.card, 'named').catch(() => {});
+    return makeLive(imported);
+  },
+};
+
+export type ModelWorkerApi = typeof api;
+
+/** Takes the place of the live model, which is disposed. */
+function makeLive({ model, card }: LiveModel): ModelCard {
+  live?.model.dispose();
+  live = { model, card };
+  // Compiles what the first picture would otherwise wait for.
+  predictPicture(model, new Uint8Array(PIXELS)).catch(() => {});
+  return card;
+}
+
+function assertNoRun(): void {
+  if (run) {
+    throw new NothingThereError('A run is under way. Stop it before you bring in another model.');
+  }
+}
+
+function demandModel(): LiveModel {
+  if (!live) throw new NothingThereError('There is no model yet. Train one, or load one.');
+  return live;
+}
+
+function demandData(part: PartName): { readonly dataset: Dataset; readonly name: string } {
+  const data = parts[part];
+  if (!data) {
+    const which = part === 'train' ? 'training' : 'test';
+    throw new NothingThereError(`There is no ${which} data yet. Load it in the Data room.`);
+  }
+  return data;
+}
+
+function toFault(error: unknown): Fault {
+  return error instanceof Error
+    ? { name: error.name, message: error.message }
+    : { name: 'Error', message: String(error) };
+}
+
+Comlink.expose(api);
