@@ -26,6 +26,11 @@ export interface BenchBrowser {
   /** Such as "Chromium 156.0". */
   readonly version: string;
   open(system: System): Promise<BenchPage>;
+  /** Runs a function in a fresh page without a backend. */
+  evaluate<Argument, Result>(
+    run: (argument: Argument) => Promise<Result>,
+    argument: Argument,
+  ): Promise<Result>;
   close(): Promise<void>;
 }
 
@@ -36,7 +41,8 @@ const HEADERS = {
   'Cache-Control': 'no-store',
 };
 
-export async function openBenchBrowser(): Promise<BenchBrowser> {
+/** @param entry the page to build, of bench/page/ */
+export async function openBenchBrowser(entry = 'index.html'): Promise<BenchBrowser> {
   await buildKernels();
   const folder = await mkdtemp(join(tmpdir(), 'atelier-bench-'));
   await build({
@@ -45,8 +51,20 @@ export async function openBenchBrowser(): Promise<BenchBrowser> {
     base: './',
     logLevel: 'error',
     worker: { format: 'es' },
+    // Jasmine looks for Node's name of the global object.
+    define: { global: 'globalThis' },
     // Stock wasm with threads sends its own source text to its workers; minified, that text breaks.
-    build: { outDir: folder, emptyOutDir: true, target: 'es2022', minify: false },
+    build: {
+      outDir: folder,
+      emptyOutDir: true,
+      target: 'es2022',
+      minify: false,
+      rollupOptions: {
+        input: join(import.meta.dirname, 'page', entry),
+        // The tests of TensorFlow.js are nothing but side effects, which its package denies.
+        treeshake: false,
+      },
+    },
   });
   const server = await serve({ folder, headers: HEADERS });
   const browser: Browser = await chromium.launch(launchOptions(await ensureBrowser(), 'software'));
@@ -68,6 +86,15 @@ export async function openBenchBrowser(): Promise<BenchBrowser> {
         );
       const detail = await call('start', system);
       return { detail: String(detail), call: call as BenchPage['call'] };
+    },
+    async evaluate(run, argument) {
+      const page = await browser.newPage();
+      page.on('pageerror', (error) => console.error(error));
+      await page.goto(`${server.url}${entry}`, { waitUntil: 'load' });
+      // Playwright unwraps handles inside arguments, which ours do not hold.
+      const result = await page.evaluate(run as never, argument as never);
+      await page.close();
+      return result as Awaited<ReturnType<typeof run>>;
     },
     async close() {
       await browser.close();

@@ -211,9 +211,10 @@ export class Kernels {
     this.exports.setScratch(start, perThread);
   }
 
-  /** Ends the threads. Nothing may be called afterwards. */
+  /** Ends the helper threads. The calling thread can go on alone. */
   dispose(): void {
     for (const thread of this.#threads) thread.terminate();
+    this.exports.initThread(0, 1, mayBlock() ? 1 : 0);
   }
 }
 

@@ -470,14 +470,7 @@ function matMul(
   const [aRows = 1, aColumns = 1] = a.shape.slice(-2);
   const [bRows = 1, bColumns = 1] = b.shape.slice(-2);
   const [rows, depth] = transposeA ? [aColumns, aRows] : [aRows, aColumns];
-  const [bDepth, columns] = transposeB ? [bColumns, bRows] : [bRows, bColumns];
-  if (depth !== bDepth) {
-    throw new Error(
-      `Error in matMul: inner shapes (${depth}) and (${bDepth}) of Tensors with shapes ` +
-        `${a.shape} and ${b.shape} and transposeA=${transposeA} and transposeB=${transposeB} ` +
-        'must match.',
-    );
-  }
+  const columns = transposeB ? bRows : bColumns;
   const aBatch = size(a) / (aRows * aColumns);
   const bBatch = size(b) / (bRows * bColumns);
   const outer = tf.broadcast_util.assertAndGetBroadcastShape(
@@ -512,20 +505,28 @@ function matMul(
   return out;
 }
 
-/** One side may be a single matrix for the whole batch; other broadcasts go to the stock kernel. */
-function batchesMatch(a: tf.TensorInfo, b: tf.TensorInfo): boolean {
-  const aOuter = a.shape.slice(0, -2);
-  const bOuter = b.shape.slice(0, -2);
+/**
+ * Whether the shapes are a product's, batch by batch or with one matrix for the whole batch. All else
+ * is the stock kernel's, which broadcasts, or explains what is wrong.
+ */
+function multiplies(call: Call): boolean {
+  const a = input(call, 'a').shape;
+  const b = input(call, 'b').shape;
+  const [aOuter, bOuter] = [a.slice(0, -2), b.slice(0, -2)];
   return (
-    tf.util.sizeFromShape(aOuter) === 1 ||
-    tf.util.sizeFromShape(bOuter) === 1 ||
-    tf.util.arraysEqual(aOuter, bOuter)
+    allFloats(call) &&
+    a.length >= 2 &&
+    b.length >= 2 &&
+    a.at(call.attrs.transposeA ? -2 : -1) === b.at(call.attrs.transposeB ? -1 : -2) &&
+    (tf.util.sizeFromShape(aOuter) === 1 ||
+      tf.util.sizeFromShape(bOuter) === 1 ||
+      tf.util.arraysEqual(aOuter, bOuter))
   );
 }
 
 const PRODUCTS: Record<string, NativeKernel> = {
   BatchMatMul: {
-    takes: (call) => allFloats(call) && batchesMatch(input(call, 'a'), input(call, 'b')),
+    takes: multiplies,
     run: (call) =>
       matMul(
         call.backend,
@@ -540,8 +541,7 @@ const PRODUCTS: Record<string, NativeKernel> = {
       const { bias } = call.inputs;
       const columns = input(call, 'b').shape.at(call.attrs.transposeB ? -2 : -1);
       return (
-        allFloats(call) &&
-        batchesMatch(input(call, 'a'), input(call, 'b')) &&
+        multiplies(call) &&
         (!bias || size(bias) === columns) &&
         (call.attrs.activation === 'linear' || call.attrs.activation === 'relu')
       );
@@ -708,6 +708,13 @@ const MAX_WINDOW = 255;
 
 const windowSize = (info: Conv2DInfo): number => info.filterHeight * info.filterWidth;
 
+/** A window of one place that keeps the size is no pool: the stock kernel hands the input on. */
+function pools(call: Call): boolean {
+  if (!allFloats(call)) return false;
+  const info = poolInfo(input(call, 'x').shape, call.attrs);
+  return windowSize(info) > 1 || !tf.util.arraysEqual(info.inShape, info.outShape);
+}
+
 function runMaxPool(
   backend: SimdBackend,
   info: Conv2DInfo,
@@ -758,7 +765,12 @@ const SPATIAL: Record<string, NativeKernel> = {
     },
   },
   Conv2DBackpropInput: {
-    takes: isChannelsLast,
+    takes: (call) => {
+      if (!isChannelsLast(call)) return false;
+      const { shape } = input(call, 'filter');
+      const { outShape } = convInfo(call.attrs.inputShape as number[], shape, call.attrs);
+      return tf.util.arraysEqual(outShape, input(call, 'dy').shape);
+    },
     run: (call) => {
       const filter = input(call, 'filter');
       const info = convInfo(call.attrs.inputShape as number[], filter.shape, call.attrs);
@@ -774,6 +786,7 @@ const SPATIAL: Record<string, NativeKernel> = {
     },
   },
   MaxPool: {
+    takes: pools,
     run: (call) => {
       const x = input(call, 'x');
       const info = poolInfo(x.shape, call.attrs);
@@ -801,6 +814,7 @@ const SPATIAL: Record<string, NativeKernel> = {
     },
   },
   AvgPool: {
+    takes: pools,
     run: (call) => {
       const { backend } = call;
       const x = input(call, 'x');

@@ -15,11 +15,11 @@ import { registerTrainingKernels } from './trainingKernels.ts';
  */
 export async function registerSimdBackend(options: KernelOptions = {}): Promise<SimdBackend> {
   if (!tf.engine().registryFactory[BACKEND_NAME]) {
-    const backend = new SimdBackend(await Kernels.load(options));
+    const kernels = await Kernels.load(options);
     registerKernels();
     registerTrainingKernels();
     // Priority 0: never chosen by itself; the engine decides.
-    tf.registerBackend(BACKEND_NAME, () => backend, 0);
+    tf.registerBackend(BACKEND_NAME, () => new SimdBackend(kernels), 0);
   }
   const backend = tf.engine().findBackend(BACKEND_NAME);
   if (!(backend instanceof SimdBackend)) throw new Error('The name of the CPU backend is taken.');

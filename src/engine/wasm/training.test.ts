@@ -52,13 +52,11 @@ describe('fused batch normalisation', () => {
       const channels = draw.pick([1, 2, 3, 4, 7, 32, 65]);
       const relu = draw.chance(0.5);
       const mean = draw.pick([0, 10]);
-      const x = draw.maker(
-        [draw.int(2, 9), draw.int(2, 9), draw.int(2, 9), channels],
-        (v) => v + mean,
-      );
+      const shape = [draw.int(2, 9), draw.int(2, 9), draw.int(2, 9), channels];
+      const x = draw.maker(shape, (value) => value + mean);
+      const dy = draw.maker(shape);
       const gamma = draw.maker([channels], (value) => value + 1.5);
       const beta = draw.maker([channels]);
-      const weight = draw.maker([channels]);
       await expectSameAsCpu(
         `${seed}: ${channels} channels, relu ${relu}`,
         () => {
@@ -77,13 +75,11 @@ describe('fused batch normalisation', () => {
             return relu ? tf.relu(y) : y;
           };
           const inputs = [x(), gamma(), beta()];
-          // A loss that the mean does not cancel.
-          const loss = (...values: tf.Tensor[]) =>
-            tf.sum(tf.mul(tf.square(tf.add(layer(...values), 0.3)), weight()));
+          const loss = (...values: tf.Tensor[]) => tf.sum(tf.mul(layer(...values), dy()));
           return [layer(...inputs), ...tf.grads(loss)(inputs)];
         },
-        // The composed gradient cancels large terms itself.
-        1e-3,
+        // Composed, the gradient cancels large terms itself.
+        5e-4,
       );
     }));
 
@@ -224,7 +220,6 @@ describe('training', () => {
       const actual = await trainOn('simd', optimizer, 12);
       expect(relativeError(actual.slice(0, 4), expected.slice(0, 4))).toBeLessThan(1e-4);
       expect(relativeError(actual, expected)).toBeLessThan(1e-2);
-      expect(actual.at(-1)).toBeLessThan(actual[0] ?? 0);
     });
   }
 
