@@ -85,6 +85,17 @@ function greyAt(page: Page, x: number, y: number): Promise<number> {
   );
 }
 
+/** The ten bars from top to bottom, in one look: answers still change while a locator is evaluated. */
+function readBars(page: Page): Promise<{ label: string; percent: number }[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>('#try li[data-label]')].map((bar) => {
+      const share = bar.lastElementChild?.textContent ?? '';
+      const percent = share.startsWith('<') ? 0.5 : Number.parseInt(share.replace('> ', ''), 10);
+      return { label: bar.dataset.label ?? '', percent };
+    }),
+  );
+}
+
 interface Sent {
   readonly name: string;
   readonly base64: string;
@@ -133,18 +144,13 @@ test('a drawing is answered with ten probabilities and the pixels the model sees
   await expect(bars(page)).toHaveCount(10);
   await page.mouse.up();
 
-  const shares = (await bars(page).locator('> span:last-child').allTextContents()).map((text) =>
-    text.startsWith('<') ? 0.5 : Number.parseInt(text.replace('> ', ''), 10),
-  );
-  expect(shares).toHaveLength(10);
-  const [first = 0, second = 0, third = 0, ...rest] = shares;
+  const rows = await readBars(page);
+  expect(rows).toHaveLength(10);
+  const [first = 0, second = 0, third = 0, ...rest] = rows.map(({ percent }) => percent);
   expect(first).toBeGreaterThanOrEqual(second);
   expect(second).toBeGreaterThanOrEqual(third);
   expect(third).toBeGreaterThanOrEqual(Math.max(...rest));
-  const labels = await bars(page).evaluateAll((items) =>
-    items.map((item) => item.getAttribute('data-label')),
-  );
-  expect(new Set(labels).size).toBe(10);
+  expect(new Set(rows.map(({ label }) => label)).size).toBe(10);
 
   // Fills the long side and is light on black, though it was drawn dark on white.
   expect((await seenBox(page)).height).toBe(28);
