@@ -10,12 +10,19 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { batchNormInTraining } from '../engine/batchNorm.ts';
-import { simdBackend } from '../engine/wasm/training.ts';
-import {
-  conv2d,
-  dropout as dropUnits,
-  softmaxCrossEntropy,
-} from '../engine/wasm/trainingKernels.ts';
+
+        const kernel = first as tf.Tensor4D;
+        if (fuses && !isPooledNext) {
+          value = conv2d(value as tf.Tensor4D, kernel, (second ?? null) as tf.Tensor1D | null, {
+            pad: layer.padding,
+            relu: layer.activation === 'relu',
+            needsInputGradient: index > 0,
+          });
+          break;
+        }
+        if (poolsItself(layers, index)) value = convMaxPoolGrey(x, kernel, layer.padding);
+        else value = tf.conv2d(value as tf.Tensor4D, kernel, 1, layer.padding);
+
 import { BATCH_NORM_EPSILON } from './build.ts';
 import { hasBias, type LayerSpec } from './network.ts';
 
@@ -46,6 +53,17 @@ function countWeights(layers: readonly LayerSpec[], index: number): number {
     default:
       return 0;
   }
+}
+
+/** Whether a layer is a first convolution that takes the pooling after it along. */
+function poolsItself(layers: readonly LayerSpec[], index: number): boolean {
+  const layer = layers[index];
+  return (
+    index === 0 &&
+    layer?.kind === 'conv' &&
+    layer.kernel === 3 &&
+    layers[index + 1]?.kind === 'maxPool'
+  );
 }
 
 /** Rows of channels: where TensorFlow.js adds and sums along channels fastest. */
@@ -86,6 +104,7 @@ export function applyInTraining(
     };
     switch (layer.kind) {
       case 'conv': {
+<<<<<<< HEAD
         if (fuses && !isPooledNext) {
           value = conv2d(
             value as tf.Tensor4D,
@@ -100,6 +119,11 @@ export function applyInTraining(
           break;
         }
         value = tf.conv2d(value as tf.Tensor4D, first as tf.Tensor4D, 1, layer.padding);
+=======
+        const kernel = first as tf.Tensor4D;
+        if (poolsItself(layers, index)) value = convMaxPoolGrey(x, kernel, layer.padding);
+        else value = tf.conv2d(value as tf.Tensor4D, kernel, 1, layer.padding);
+>>>>>>> main
         apply((input) =>
           overChannels(input, (rows) => {
             const shifted = second ? tf.add(rows, second) : rows;
@@ -124,7 +148,9 @@ export function applyInTraining(
         if (!fuses || layers[index - 1]?.kind !== 'batchNorm') apply(tf.relu);
         break;
       case 'maxPool': {
-        const pooled = tf.maxPool(value as tf.Tensor4D, 2, 2, 'valid');
+        const pooled = poolsItself(layers, index - 1)
+          ? value
+          : tf.maxPool(value as tf.Tensor4D, 2, 2, 'valid');
         value = afterPool ? afterPool(pooled) : pooled;
         afterPool = null;
         break;

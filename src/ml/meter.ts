@@ -64,6 +64,10 @@ export class Meter {
     this.#unread.push(figures);
   }
 
+  get hasUnread(): boolean {
+    return this.#unread.length > 0;
+  }
+
   get isReadDue(): boolean {
     return this.#unread.length >= this.#stepsPerRead;
   }
