@@ -12,7 +12,9 @@ const BATCH = 128;
 const SHAPE_MS = 600;
 const PARTS: readonly ProductPart[] = ['forward', 'input', 'filter'];
 
-export async function main(): Promise<void> {
+export const summary = 'GFLOP/s of every convolution and dense layer on the CPU backend';
+
+export async function run(): Promise<void> {
   const browser = await openBenchBrowser();
   try {
     const threadCounts = cpus().length > 1 ? [1, Math.min(cpus().length, 8)] : [1];

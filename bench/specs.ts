@@ -11,7 +11,9 @@ const SKIPPED: Readonly<Record<string, string>> = {
     'asks for a canvas context with the name of the backend; ours draws through a 2D context, as cpu does',
 };
 
-export async function main(): Promise<void> {
+export const summary = "TensorFlow.js's own tests on the CPU backend";
+
+export async function run(): Promise<void> {
   const browser = await openBenchBrowser('specs.html');
   let numFailed = 0;
   try {

@@ -48,7 +48,9 @@ interface Contender {
   readonly isSlow?: boolean;
 }
 
-export async function main(args: readonly string[]): Promise<void> {
+export const summary = 'Training and inference beside stock TensorFlow.js and PyTorch (--quick)';
+
+export async function run(args: readonly string[]): Promise<void> {
   const isQuick = args.includes('--quick');
   const rounds = isQuick ? 2 : NUM_ROUNDS;
   const blockMs = isQuick ? 500 : BLOCK_MS;

@@ -10,19 +10,13 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { batchNormInTraining } from '../engine/batchNorm.ts';
-
-        const kernel = first as tf.Tensor4D;
-        if (fuses && !isPooledNext) {
-          value = conv2d(value as tf.Tensor4D, kernel, (second ?? null) as tf.Tensor1D | null, {
-            pad: layer.padding,
-            relu: layer.activation === 'relu',
-            needsInputGradient: index > 0,
-          });
-          break;
-        }
-        if (poolsItself(layers, index)) value = convMaxPoolGrey(x, kernel, layer.padding);
-        else value = tf.conv2d(value as tf.Tensor4D, kernel, 1, layer.padding);
-
+import { convMaxPoolGrey } from '../engine/greyConv.ts';
+import { simdBackend } from '../engine/wasm/training.ts';
+import {
+  conv2d,
+  dropout as dropUnits,
+  softmaxCrossEntropy,
+} from '../engine/wasm/trainingKernels.ts';
 import { BATCH_NORM_EPSILON } from './build.ts';
 import { hasBias, type LayerSpec } from './network.ts';
 
@@ -104,26 +98,17 @@ export function applyInTraining(
     };
     switch (layer.kind) {
       case 'conv': {
-<<<<<<< HEAD
+        const kernel = first as tf.Tensor4D;
         if (fuses && !isPooledNext) {
-          value = conv2d(
-            value as tf.Tensor4D,
-            first as tf.Tensor4D,
-            (second ?? null) as tf.Tensor1D | null,
-            {
-              pad: layer.padding,
-              relu: layer.activation === 'relu',
-              needsInputGradient: index > 0,
-            },
-          );
+          value = conv2d(value as tf.Tensor4D, kernel, (second ?? null) as tf.Tensor1D | null, {
+            pad: layer.padding,
+            relu: layer.activation === 'relu',
+            needsInputGradient: index > 0,
+          });
           break;
         }
-        value = tf.conv2d(value as tf.Tensor4D, first as tf.Tensor4D, 1, layer.padding);
-=======
-        const kernel = first as tf.Tensor4D;
         if (poolsItself(layers, index)) value = convMaxPoolGrey(x, kernel, layer.padding);
         else value = tf.conv2d(value as tf.Tensor4D, kernel, 1, layer.padding);
->>>>>>> main
         apply((input) =>
           overChannels(input, (rows) => {
             const shifted = second ? tf.add(rows, second) : rows;

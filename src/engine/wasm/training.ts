@@ -85,6 +85,16 @@ export class InPlaceOptimizer {
     });
   }
 
+  /** Whether all weights are numbers. Bound, so that it can be handed on. */
+  readonly hasFiniteWeights = async (): Promise<boolean> => {
+    const magnitude = tf.tidy(() =>
+      tf.addN(this.#weights.map((weight) => tf.sum(tf.abs(weight.read())))),
+    );
+    const [sum] = await magnitude.data<'float32'>();
+    magnitude.dispose();
+    return Number.isFinite(sum);
+  };
+
   /** Frees moments and velocities; the weights stay. */
   dispose(): void {
     tf.dispose([...this.#first, ...this.#second]);

@@ -4,7 +4,6 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
-import { createRandom } from '../../../data/dataset.ts';
 import { BACKEND_NAME } from '../backend.ts';
 
 /** Random choices of one case, all from its seed. */
@@ -12,7 +11,13 @@ export class Draw {
   readonly #random: () => number;
 
   constructor(seed: number) {
-    this.#random = createRandom(seed);
+    // Numerical Recipes' linear congruence: its upper bits are random enough to choose shapes.
+    let state = seed >>> 0;
+    this.#random = () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return (state >>> 8) / 2 ** 24;
+    };
+    for (let i = 0; i < 8; i++) this.#random();
   }
 
   /** Uniform in [0, 1). */
