@@ -48,6 +48,9 @@ function maxPoolChunk(chunk: i32): void {
   const pixelBytes = <usize>s.channels * 4;
   const rowBytes = <usize>s.width * pixelBytes;
   const winnerBytes = <usize>((s.channels + 3) & ~3);
+  // The window of nearly every network, with whole vectors of channels, has a way of its own.
+  const isSquare = s.filterHeight == 2 && s.filterWidth == 2 && (s.channels & 3) == 0
+    && s.dilationHeight == 1 && s.dilationWidth == 1;
   const last = min((chunk + 1) * s.rowsPerChunk, s.batch * s.outHeight);
   for (let row = chunk * s.rowsPerChunk; row < last; row++) {
     const image = row / s.outHeight;
@@ -63,6 +66,11 @@ function maxPoolChunk(chunk: i32): void {
       const position = <usize>(row * s.outWidth + column);
       const to = s.y + position * pixelBytes;
       const winner = s.winners + position * winnerBytes;
+      if (isSquare && firstY == 0 && firstX == 0 && endY == 2 && endX == 2) {
+        const corner = picture + <usize>top * rowBytes + <usize>left * pixelBytes;
+        maxOfFour(corner, pixelBytes, rowBytes, to, s.winners ? winner : 0);
+        continue;
+      }
       for (let c = 0; c < s.channels; c += 4) {
         let best = f32x4.splat(-Infinity);
         let place = i32x4.splat(-1);
@@ -86,6 +94,32 @@ function maxPoolChunk(chunk: i32): void {
           v128.store32_lane(winner + <usize>c, i8x16.narrow_i16x8_u(words, words), 0);
         }
       }
+    }
+  }
+}
+
+/** One window of 2 × 2, all channels. `winner` 0: not wanted. */
+// @ts-ignore: decorator
+@inline
+function maxOfFour(
+  corner: usize, pixelBytes: usize, rowBytes: usize, to: usize, winner: usize,
+): void {
+  const below = corner + rowBytes;
+  for (let at: usize = 0; at < pixelBytes; at += 16) {
+    const a = v128.load(corner + at), b = v128.load(corner + pixelBytes + at);
+    const c = v128.load(below + at), d = v128.load(below + pixelBytes + at);
+    // pmax(x, y) is x < y ? y : x, which passes over a NaN in y.
+    let best = f32x4.pmax(f32x4.splat(-Infinity), a);
+    best = f32x4.pmax(best, b);
+    best = f32x4.pmax(best, c);
+    best = f32x4.pmax(best, d);
+    v128.store(to + at, best);
+    if (winner) {
+      let place = v128.bitselect(i32x4.splat(2), i32x4.splat(3), f32x4.eq(c, best));
+      place = v128.bitselect(i32x4.splat(1), place, f32x4.eq(b, best));
+      place = v128.andnot(place, f32x4.eq(a, best));
+      const words = i16x8.narrow_i32x4_u(place, place);
+      v128.store32_lane(winner + (at >> 2), i8x16.narrow_i16x8_u(words, words), 0);
     }
   }
 }
