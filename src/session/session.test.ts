@@ -410,6 +410,35 @@ describe('train', () => {
   });
 });
 
+describe('evaluate', () => {
+  it('gives no figures to a model that took the place of the one evaluated', async () => {
+    let finish = () => {};
+    let live = shipped;
+    const { parts } = play({
+      liveCard: () => live,
+      loadModel: async () => {
+        live = card;
+        return card;
+      },
+      evaluate: () =>
+        new Promise((resolve) => {
+          finish = () => resolve(evaluation);
+        }),
+    });
+    const session = createSession(parts);
+    await session.start();
+    await session.loadData('sample');
+    const whole = session.evaluate();
+    await stateWhen(session, (state) => state.evaluation.phase === 'running');
+    await session.loadModel(card.id);
+    finish();
+    await whole;
+    const state = session.store.getState();
+    expect(state.evaluation.phase).toBe('idle');
+    expect(state.model).toEqual({ phase: 'live', card });
+  });
+});
+
 describe('classify', () => {
   it('answers the latest picture; those overtaken get null', async () => {
     const seen: number[] = [];
