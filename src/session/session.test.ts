@@ -412,7 +412,11 @@ describe('train', () => {
 
 describe('evaluate', () => {
   it('gives no figures to a model that took the place of the one evaluated', async () => {
+    let begin = () => {};
     let finish = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
     let live = shipped;
     const { parts } = play({
       liveCard: () => live,
@@ -423,13 +427,14 @@ describe('evaluate', () => {
       evaluate: () =>
         new Promise((resolve) => {
           finish = () => resolve(evaluation);
+          begin();
         }),
     });
     const session = createSession(parts);
     await session.start();
     await session.loadData('sample');
     const whole = session.evaluate();
-    await stateWhen(session, (state) => state.evaluation.phase === 'running');
+    await begun;
     await session.loadModel(card.id);
     finish();
     await whole;
