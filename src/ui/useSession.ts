@@ -18,3 +18,11 @@ Object.defineProperty(window, 'atelier', { value: session, configurable: true })
 export function useSession<T>(select: (state: SessionState) => T): T {
   return useStore(session.store, select);
 }
+
+/** Whether the live model is the one that the run under way trains. A selector for `useSession`. */
+export function isLiveModelLearning({ model, training }: SessionState): boolean {
+  if (model.phase !== 'live' || training.phase === 'idle') return false;
+  if (training.phase === 'finished' || training.phase === 'failed') return false;
+  // A run hands its id on to its model.
+  return 'run' in training && training.run.id === model.card.id;
+}

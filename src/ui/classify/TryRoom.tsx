@@ -13,7 +13,7 @@ import { formatPercent } from '../controls/figures.ts';
 import { Garment } from '../controls/Garment.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { Room } from '../controls/Room.tsx';
-import { session, useSession } from '../useSession.ts';
+import { isLiveModelLearning, session, useSession } from '../useSession.ts';
 import { Answer, Steps } from './Answer.tsx';
 import type { Drawing } from './drawing.ts';
 import { ACCEPTED_TYPES, listenForFiles } from './dropping.ts';
@@ -38,6 +38,11 @@ export function TryRoom() {
   const lesson = useSession((state) =>
     state.training.phase === 'training' ? Math.floor(state.training.run.elapsedMs / 1000) : -1,
   );
+  const isLearning = useSession(isLiveModelLearning);
+  /** Where the run stands; pictures from files are asked about anew when that changes. */
+  const chapter = useSession(({ training }) =>
+    'run' in training ? `${training.phase} ${training.run?.history.length}` : '',
+  );
   const hasTestData = useSession((state) => (dataInUse(state.data)?.numTest ?? 0) > 0);
 
   const drawing = useRef<Drawing>(null);
@@ -46,7 +51,9 @@ export function TryRoom() {
   /** Label of the test garment on the pad, until something is drawn on it. */
   const [truth, setTruth] = useState<number | null>(null);
 
-  const { uploads, add, remove, clear } = useUploads(card?.id ?? null);
+  const { uploads, add, remove, clear } = useUploads(
+    card && (isLearning ? `${card.id} ${chapter}` : card.id),
+  );
   const [shownId, setShownId] = useState<string | null>(null);
   const shown = uploads.find((upload) => upload.id === shownId) ?? null;
   const [isDropTarget, setDropTarget] = useState(false);
@@ -266,10 +273,16 @@ export function TryRoom() {
 
         {card && (
           <p className={styles.model}>
-            <strong>{card.name}</strong> answers
-            {card.test
-              ? `: ${formatPercent(card.test.accuracy)} of the test pictures right. Those are studio shots; expect less of photos and drawings.`
-              : '. How well it does has not been measured on the test set yet.'}{' '}
+            {isLearning ? (
+              'The network in training answers, as far as it has learnt. How well it does on the test set is measured once the run is over.'
+            ) : (
+              <>
+                <strong>{card.name}</strong> answers
+                {card.test
+                  ? `: ${formatPercent(card.test.accuracy)} of the test pictures right. Those are studio shots; expect less of photos and drawings.`
+                  : '. How well it does has not been measured on the test set yet.'}
+              </>
+            )}{' '}
             It knows ten kinds of garment and will call anything one of them.
           </p>
         )}

@@ -29,9 +29,10 @@ function copyOf({ width, height, data }: Picture): Picture {
 }
 
 /**
- * @param modelId id of the model that answers; when it changes, all pictures are asked about anew
+ * @param lesson names the model that answers and, while it learns, how far it is; when it changes,
+ *   all pictures are asked about anew. Null while no model is live.
  */
-export function useUploads(modelId: string | null) {
+export function useUploads(lesson: string | null) {
   const [uploads, setUploads] = useState<readonly Upload[]>([]);
   const work = useRef(Promise.resolve());
 
@@ -66,17 +67,18 @@ export function useUploads(modelId: string | null) {
   useEffect(() => {
     latest.current = uploads;
   });
-  const answeredBy = useRef(modelId);
+  const answeredBy = useRef(lesson);
   useEffect(() => {
-    if (modelId === null || modelId === answeredBy.current) return;
-    answeredBy.current = modelId;
+    if (lesson === null || lesson === answeredBy.current) return;
+    answeredBy.current = lesson;
     for (const { id, state } of latest.current) {
       if (state.phase !== 'answered') continue;
-      work.current = work.current.then(async () =>
-        settle(id, await classifyDecoded(state.picture)),
-      );
+      work.current = work.current.then(async () => {
+        // A later lesson has put every picture in line again.
+        if (answeredBy.current === lesson) settle(id, await classifyDecoded(state.picture));
+      });
     }
-  }, [modelId, settle]);
+  }, [lesson, settle]);
 
   const remove = useCallback((id: string) => {
     setUploads((before) => before.filter((upload) => upload.id !== id));

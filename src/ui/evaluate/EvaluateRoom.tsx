@@ -5,7 +5,13 @@ import { CLASS_NAMES, CSV_FILES } from '../../fashion.ts';
 import { type Confusion, samplingError, worstConfusions } from '../../ml/confusions.ts';
 import type { Evaluation } from '../../ml/evaluate.ts';
 import type { ModelCard } from '../../ml/modelCard.ts';
-import type { DataInfo, DataState, EvaluationState } from '../../session/state.ts';
+import {
+  type DataInfo,
+  type DataState,
+  dataInUse,
+  type EvaluationState,
+  type TrainingState,
+} from '../../session/state.ts';
 import { type Cell, ConfusionMatrix } from '../charts/ConfusionMatrix.tsx';
 import { Button } from '../controls/Button.tsx';
 import { formatCount, formatPercent } from '../controls/figures.ts';
@@ -52,7 +58,7 @@ function Contents() {
   const info = dataInUse(data);
   const current = currentEvaluation(evaluation, card);
   const figures = current ?? card.test;
-  const isLearning = training === 'preparing' || training === 'training' || training === 'stopping';
+  const isLearning = willChange(training);
   return (
     <>
       <div className={styles.head}>
@@ -87,7 +93,7 @@ function Contents() {
           tone="error"
           title="The evaluation did not finish"
           action={
-            <Button size="small" onClick={() => void session.evaluate()}>
+            <Button size="small" disabled={isLearning} onClick={() => void session.evaluate()}>
               Try again
             </Button>
           }
@@ -124,10 +130,9 @@ function currentEvaluation(evaluation: EvaluationState, card: ModelCard): Evalua
     : null;
 }
 
-/** The data in use, also where another load has failed since. */
-function dataInUse(data: DataState): DataInfo | null {
-  if (data.phase === 'ready') return data.info;
-  return data.phase === 'failed' ? data.previous : null;
+/** Whether the live model is about to change, or to give way. A paused one holds still. */
+function willChange(training: TrainingState['phase']): boolean {
+  return ['waitingForData', 'preparing', 'training', 'stopping'].includes(training);
 }
 
 function NoData({ data }: { readonly data: DataState }) {

@@ -21,10 +21,13 @@ const ORIGINS: Readonly<Record<ModelCard['origin'], string>> = {
 export interface LiveModelProps {
   readonly model: ModelState;
   readonly library: LibraryState;
+  /** A run is under way. */
   readonly isTraining: boolean;
+  /** The live model is the one that run trains. */
+  readonly isLearning: boolean;
 }
 
-export function LiveModel({ model, library, isTraining }: LiveModelProps) {
+export function LiveModel({ model, library, isTraining, isLearning }: LiveModelProps) {
   if (model.phase === 'loading') {
     return <p className={styles.waiting}>Waking the model…</p>;
   }
@@ -45,19 +48,21 @@ export function LiveModel({ model, library, isTraining }: LiveModelProps) {
   return (
     <article className={styles.live} aria-labelledby="live-model" data-live-model={card.id}>
       <header className={styles.head}>
-        <p className={styles.mark}>Live now</p>
+        <p className={styles.mark}>{isLearning ? 'Live and in training' : 'Live now'}</p>
         <h3 id="live-model" className={styles.name}>
           {card.name}
         </h3>
-        <p className={styles.origin}>{ORIGINS[card.origin]}</p>
+        <p className={styles.origin}>
+          {isLearning ? 'Being trained in this browser' : ORIGINS[card.origin]}
+        </p>
       </header>
-      <ModelFacts card={card} bytes={kept ? kept.bytes : null} />
+      <ModelFacts card={card} bytes={kept ? kept.bytes : null} isLearning={isLearning} />
       {/* A new form for each model, so that the name offered is its own. */}
       {(!kept || kept.kind === 'latest') && library.phase === 'ready' && (
         <SaveForm key={card.id} card={card} isLatest={Boolean(kept)} isTraining={isTraining} />
       )}
       <div className={styles.actions}>
-        <DownloadButton />
+        <DownloadButton isLearning={isLearning} />
         {card.origin !== 'shipped' && <ShippedButton isTraining={isTraining} />}
       </div>
     </article>
@@ -125,7 +130,7 @@ function noteOn(card: ModelCard, isLatest: boolean): string {
   return 'Not kept yet: it lasts until another model is live or the page is left.';
 }
 
-function DownloadButton() {
+function DownloadButton({ isLearning }: { readonly isLearning: boolean }) {
   const [isExporting, setExporting] = useState(false);
   return (
     <Button
@@ -136,7 +141,7 @@ function DownloadButton() {
         void downloadLiveModel().finally(() => setExporting(false));
       }}
     >
-      Download as a zip
+      {isLearning ? 'Download as it is now' : 'Download as a zip'}
     </Button>
   );
 }

@@ -12,11 +12,12 @@ export interface ModelFactsProps {
   readonly card: ModelCard;
   /** Room it takes in storage; null where it is not kept. */
   readonly bytes: number | null;
+  /** A run is training it now. */
+  readonly isLearning?: boolean;
 }
 
-export function ModelFacts({ card, bytes }: ModelFactsProps) {
-  const { data, history, test, recipe } = card;
-  const epochs = history.length || recipe?.epochs;
+export function ModelFacts({ card, bytes, isLearning = false }: ModelFactsProps) {
+  const { data, test } = card;
   const createdAt = new Date(card.createdAt);
   return (
     <dl className={`${styles.facts} figures`}>
@@ -27,7 +28,7 @@ export function ModelFacts({ card, bytes }: ModelFactsProps) {
             <small>of {formatCount(test.numRows)} pictures</small>
           </>
         ) : (
-          <span className={styles.absent}>not measured</span>
+          <span className={styles.absent}>{isLearning ? 'once trained' : 'not measured'}</span>
         )}
       </Fact>
       <Fact term="Network">
@@ -44,7 +45,7 @@ export function ModelFacts({ card, bytes }: ModelFactsProps) {
           <span className={styles.absent}>not told</span>
         )}
       </Fact>
-      <Fact term="Epochs">{epochs ?? <span className={styles.absent}>not told</span>}</Fact>
+      <Fact term="Epochs">{epochsOf(card, isLearning)}</Fact>
       <Fact term="Date">
         <time dateTime={card.createdAt}>
           {DAY.format(createdAt)}
@@ -54,6 +55,14 @@ export function ModelFacts({ card, bytes }: ModelFactsProps) {
       {bytes !== null && <Fact term="Size">{formatBytes(bytes)}</Fact>}
     </dl>
   );
+}
+
+/** Epochs it has learnt for. */
+function epochsOf({ history, recipe, origin }: ModelCard, isLearning: boolean): ReactNode {
+  if (isLearning && recipe) return `${history.length} of ${recipe.epochs}`;
+  if (history.length > 0) return history.length;
+  if (origin === 'trained') return 'less than one';
+  return <span className={styles.absent}>not told</span>;
 }
 
 interface FactProps {

@@ -9,7 +9,7 @@ import { Button } from '../controls/Button.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { Room } from '../controls/Room.tsx';
 import { toast } from '../controls/toast.tsx';
-import { session, useSession } from '../useSession.ts';
+import { isLiveModelLearning, session, useSession } from '../useSession.ts';
 import { downloadLiveModel } from './download.ts';
 import { KeptModels } from './KeptModels.tsx';
 import { LiveModel } from './LiveModel.tsx';
@@ -24,6 +24,7 @@ export function ModelsRoom() {
       state.training.phase,
     ),
   );
+  const isLearning = useSession(isLiveModelLearning);
   const chooser = useRef<HTMLInputElement>(null);
   const [isImporting, setImporting] = useState(false);
   const [isDropTarget, setDropTarget] = useState(false);
@@ -72,7 +73,12 @@ export function ModelsRoom() {
         onDrop={onDrop}
       >
         <FaultNotice library={library} canDownload={model.phase === 'live'} />
-        <LiveModel model={model} library={library} isTraining={isTraining} />
+        <LiveModel
+          model={model}
+          library={library}
+          isTraining={isTraining}
+          isLearning={isLearning}
+        />
         <KeptModels
           library={library}
           liveId={model.phase === 'live' ? model.card.id : null}

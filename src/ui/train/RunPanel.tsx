@@ -2,7 +2,7 @@
 import { Pause, Play, Square } from 'lucide-react';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { NETWORKS } from '../../ml/network.ts';
-import type { Run, TrainingState } from '../../session/state.ts';
+import { dataInUse, type Run, type TrainingState } from '../../session/state.ts';
 import { TrainingCharts } from '../charts/TrainingCharts.tsx';
 import { Button } from '../controls/Button.tsx';
 import { formatCount, formatDuration, formatPercent } from '../controls/figures.ts';
@@ -112,8 +112,7 @@ function keptEpoch(run: Run, reason: string): Run['history'][number] | undefined
 function Plan() {
   const network = useSession((state) => state.network);
   const { epochs, seed, validationShare } = useSession((state) => state.recipe);
-  const data = useSession((state) => state.data);
-  const info = data.phase === 'ready' ? data.info : data.phase === 'failed' ? data.previous : null;
+  const info = useSession((state) => dataInUse(state.data));
   const numPictures = info && info.numTrain > 0 ? formatCount(info.numTrain) : '60,000';
   return (
     <>
