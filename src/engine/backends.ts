@@ -4,6 +4,20 @@
 
 export type BackendName = 'webgl' | 'webgpu' | 'simd' | 'wasm' | 'cpu';
 
+/** What people read for each. */
+export const BACKEND_TITLES: { readonly [Name in BackendName]: string } = {
+  webgl: 'WebGL',
+  webgpu: 'WebGPU',
+  simd: 'CPU (Atelier)',
+  wasm: 'WASM',
+  cpu: 'JavaScript',
+};
+
+/** A backend's title, or the name itself where this version of the app no longer has that backend. */
+export function titleOfBackend(name: string): string {
+  return Object.entries(BACKEND_TITLES).find(([known]) => known === name)?.[1] ?? name;
+}
+
 /** One line of the backend menu. */
 export interface BackendOption {
   readonly name: BackendName;

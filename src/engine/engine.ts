@@ -6,7 +6,12 @@ import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import plainBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
 import simdBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
-import type { BackendName, BackendOption, EngineInfo } from './backends.ts';
+import {
+  BACKEND_TITLES,
+  type BackendName,
+  type BackendOption,
+  type EngineInfo,
+} from './backends.ts';
 import { explainBackend, isSoftwareRenderer, rankBackends } from './choice.ts';
 import { defaultNumThreads, kernelSupport } from './wasm/kernels.ts';
 import { registerSimdBackend } from './wasm/register.ts';
@@ -70,14 +75,19 @@ export async function startEngine(
 
 const CPU: BackendOption = {
   name: 'cpu',
-  title: 'JavaScript',
+  title: BACKEND_TITLES.cpu,
   available: true,
   isSoftware: false,
   detail: 'No WebAssembly: works everywhere, very slow.',
 };
 
 function probeWebGL(): BackendOption {
-  const option = { name: 'webgl', title: 'WebGL', available: false, isSoftware: false } as const;
+  const option = {
+    name: 'webgl',
+    title: BACKEND_TITLES.webgl,
+    available: false,
+    isSoftware: false,
+  } as const;
   if (typeof OffscreenCanvas === 'undefined') {
     return { ...option, detail: 'This browser draws on a page only, not in the background.' };
   }
@@ -97,7 +107,12 @@ function probeWebGL(): BackendOption {
 }
 
 async function probeWebGPU(): Promise<BackendOption> {
-  const option = { name: 'webgpu', title: 'WebGPU', available: false, isSoftware: false } as const;
+  const option = {
+    name: 'webgpu',
+    title: BACKEND_TITLES.webgpu,
+    available: false,
+    isSoftware: false,
+  } as const;
   if (!('gpu' in navigator) || !navigator.gpu) {
     return { ...option, detail: 'This browser does not offer WebGPU.' };
   }
@@ -115,7 +130,7 @@ async function probeWebGPU(): Promise<BackendOption> {
 }
 
 function probeSimd(): BackendOption {
-  const option = { name: 'simd', title: 'CPU (Atelier)', isSoftware: false } as const;
+  const option = { name: 'simd', title: BACKEND_TITLES.simd, isSoftware: false } as const;
   const { simd, relaxedSimd, threads } = kernelSupport();
   if (!simd) return { ...option, available: false, detail: 'This browser lacks WebAssembly SIMD.' };
   const numThreads = defaultNumThreads();
@@ -127,7 +142,7 @@ function probeSimd(): BackendOption {
 }
 
 async function probeWasm(): Promise<BackendOption> {
-  const option = { name: 'wasm', title: 'WASM', isSoftware: false } as const;
+  const option = { name: 'wasm', title: BACKEND_TITLES.wasm, isSoftware: false } as const;
   if (typeof WebAssembly === 'undefined') {
     return { ...option, available: false, detail: 'This browser does not run WebAssembly.' };
   }

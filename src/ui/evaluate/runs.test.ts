@@ -60,6 +60,20 @@ describe('the columns', () => {
   });
 });
 
+describe('a run of an engine', () => {
+  it('is called as the menu calls the engine', () => {
+    expect(RUN_COLUMNS.backend.read(makeRun('a', { backend: 'simd' }))).toBe('CPU (Atelier)');
+    expect(differences([makeRun('a'), makeRun('b', { backend: 'simd' })])).toEqual([
+      { title: 'Backend', values: ['WASM', 'CPU (Atelier)'] },
+    ]);
+  });
+
+  it('keeps the raw name where the engine is no longer known', () => {
+    expect(RUN_COLUMNS.backend.read(makeRun('a', { backend: 'abacus' }))).toBe('abacus');
+    expect(RUN_COLUMNS.backend.read(makeRun('a', { backend: 'constructor' }))).toBe('constructor');
+  });
+});
+
 describe('sortRuns', () => {
   const runs = [
     makeRun('none'),

@@ -1,5 +1,6 @@
 /** Owns the comparison of finished runs: their figures, their order, and what their settings differ in. */
 
+import { titleOfBackend } from '../../engine/backends.ts';
 import { NETWORKS } from '../../ml/network.ts';
 import { KNOBS, type Recipe } from '../../ml/recipe.ts';
 import type { RunSummary } from '../../session/state.ts';
@@ -34,7 +35,12 @@ export const RUN_COLUMNS: { readonly [Column in RunColumn]: RunColumnSpec } = {
     read: (run) => titleOf(run.network),
     show: (it) => it,
   },
-  backend: { kind: 'word', title: 'Backend', read: (run) => run.backend, show: (it) => it },
+  backend: {
+    kind: 'word',
+    title: 'Backend',
+    read: (run) => titleOfBackend(run.backend),
+    show: (it) => it,
+  },
   epochs: {
     kind: 'number',
     title: 'Epochs',
@@ -137,7 +143,7 @@ export interface Difference {
 export function differences(runs: readonly RunSummary[]): readonly Difference[] {
   const all: Difference[] = [
     { title: 'Network', values: runs.map((run) => titleOf(run.network)) },
-    { title: 'Backend', values: runs.map((run) => run.backend) },
+    { title: 'Backend', values: runs.map((run) => titleOfBackend(run.backend)) },
     { title: 'Data', values: runs.map((run) => run.dataName) },
     ...(Object.keys(KNOBS) as (keyof Recipe)[]).map((field) => ({
       title: KNOBS[field].title,
