@@ -44,7 +44,7 @@ export function explainBackend(active: BackendOption, options: readonly BackendO
     case 'simd':
     case 'wasm':
       return webgl?.isSoftware
-        ? `No graphics card can be used here and WebGL would be emulated on the processor; ${active.title} is many times faster.`
+        ? `No graphics card can be used here. WebGL would be emulated on the processor; ${active.title} runs on it directly.`
         : `WebGL cannot be used here, so ${active.title} runs on the processor.`;
     case 'webgpu':
       return 'WebGPU runs, since neither WebGL nor WASM does.';

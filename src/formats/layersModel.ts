@@ -9,7 +9,7 @@ import { NUM_CLASSES, SIDE } from '../fashion.ts';
 import { FormatError } from './formatError.ts';
 
 export const MAX_PARAMETERS = 20_000_000;
-/** Values one layer may hand to the next for one picture; twelve times those of our widest. */
+/** Values one layer may hand to the next for one picture; far more than any of ours does. */
 const MAX_ACTIVATIONS = 1_000_000;
 const MAX_LAYERS = 1000;
 const BYTES_PER_WEIGHT = 4;

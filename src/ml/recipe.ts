@@ -127,7 +127,7 @@ export const KNOBS: { readonly [Field in keyof Recipe]: Knob<Recipe[Field]> } = 
       { value: 'constant', title: 'Constant' },
     ],
     default: 'oneCycle',
-    hint: 'How the learning rate moves during the run. Ending on small steps lets the network settle, which is worth about a point of accuracy.',
+    hint: 'How the learning rate moves during the run. Ending on small steps lets the network settle.',
   },
   momentum: {
     kind: 'number',
@@ -229,7 +229,7 @@ export interface Preset {
   readonly recipe: Recipe;
 }
 
-/** From the fastest to the most accurate. Each sets every knob. */
+/** From the shortest to the longest. Each sets every knob. */
 export const PRESETS: readonly Preset[] = [
   {
     name: 'quick',
@@ -246,7 +246,7 @@ export const PRESETS: readonly Preset[] = [
   {
     name: 'thorough',
     title: 'Thorough',
-    summary: 'Thirty passes and softer targets: three times as long, and a little more accurate.',
+    summary: 'Thirty passes and softer targets: up to three times as long, for those who can wait.',
     recipe: { ...DEFAULT_RECIPE, epochs: 30, labelSmoothing: 0.05, patience: 8 },
   },
 ];
