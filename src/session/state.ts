@@ -4,7 +4,6 @@
  */
 import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
 import type { BackendName, EngineInfo } from '../engine/backends.ts';
-import type { Classification } from '../image/picture.ts';
 import type { Evaluation } from '../ml/evaluate.ts';
 import type { EpochRecord, ModelCard } from '../ml/modelCard.ts';
 import type { NetworkName } from '../ml/network.ts';
@@ -124,20 +123,6 @@ export type LibraryState =
    */
   | (Library & { readonly phase: 'ready'; readonly fault: Fault | null })
   | { readonly phase: 'failed'; readonly fault: Fault };
-
-/** One picture a person brought. */
-export interface Upload {
-  readonly id: string;
-  readonly name: string;
-  readonly state:
-    | { readonly phase: 'waiting' }
-    | {
-        readonly phase: 'done';
-        readonly classification: Classification;
-        readonly thumbnail: string;
-      }
-    | { readonly phase: 'refused'; readonly fault: Fault };
-}
 
 export interface SessionState {
   readonly engine: EngineState;
