@@ -42,7 +42,7 @@ export async function serve({
   intercept,
 }: ServeOptions): Promise<PageServer> {
   const sendFile = sirv(folder, {
-    // Looks at the disk for every request: the data files may arrive while the server runs.
+    // Looks at the disk for every request: a build may change the folder while the server runs.
     dev: true,
     etag: true,
     setHeaders(response, path) {

@@ -25,7 +25,7 @@ const data = await ensureData();
 if (!data.ok) {
   console.log(
     `\n${data.message}\n\nAtelier goes on with its sample of 2,000 garments. ` +
-      'Once the full data is there, choose Full in the Data room.',
+      'Once you have the full data, run “npm start” again and choose Full in the Data room.',
   );
 }
 

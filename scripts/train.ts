@@ -138,8 +138,12 @@ async function trainInPage(
   );
 
   const display = createDisplay();
-  await page.exposeFunction('atelierReport', display.show);
-  const signals = listenForStop(page, display);
+  let isRunOver = false;
+  await page.exposeFunction('atelierReport', (report: Report) => {
+    isRunOver = report.phase === 'finished';
+    display.show(report);
+  });
+  const signals = listenForStop(page, display, () => isRunOver);
   await page.evaluate(
     async ({ network, recipe }) => {
       const { atelier } = window;
@@ -260,14 +264,21 @@ async function keepModel(page: Page, folder: string): Promise<void> {
   }
 }
 
-/** The first Ctrl-C stops the run and keeps its best, the second one gives up. */
-function listenForStop(page: Page, display: Display): { end(): void } {
+/**
+ * The first Ctrl-C stops the run and keeps its best, the second one gives up. A run that is over has
+ * nothing to stop: its model is being measured, and kept right after.
+ */
+function listenForStop(page: Page, display: Display, isRunOver: () => boolean): { end(): void } {
   let stoppedMs: number | null = null;
   const onSignal = (): void => {
     if (stoppedMs === null) {
       stoppedMs = performance.now();
       display.clear();
-      console.log('Stopping after this batch, and keeping the best so far. Ctrl-C again gives up.');
+      console.log(
+        isRunOver()
+          ? 'The run is over. Its model is being measured and will then be kept. Ctrl-C again gives up.'
+          : 'Stopping after this batch, and keeping the best so far. Ctrl-C again gives up.',
+      );
       void page.evaluate(() => window.atelier.stop());
     } else if (performance.now() - stoppedMs > ECHO_MS) {
       console.log('\nGiven up. Nothing was kept.');

@@ -206,7 +206,7 @@ async function fetchCsv(
       // Some servers answer with their front page for what they do not have.
       const answer = response.ok ? 'it sent a web page instead' : `it answered ${response.status}`;
       throw new DownloadError(
-        `${file} is not on this server: ${answer}. Use the sample or a CSV of your own meanwhile; whoever runs the server can add the file with “npm run data”.`,
+        `${file} is not on this server: ${answer}. Use the sample or a CSV of your own meanwhile; whoever runs the server can fetch the file with “npm run data” and put it into the page with “npm start” or “npm run build”.`,
       );
     }
     if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
