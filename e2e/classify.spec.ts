@@ -144,17 +144,20 @@ test('a drawing is answered with ten probabilities and the pixels the model sees
   await expect(bars(page)).toHaveCount(10);
   await page.mouse.up();
 
-  const rows = await readBars(page);
-  expect(rows).toHaveLength(10);
-  const [first = 0, second = 0, third = 0, ...rest] = rows.map(({ percent }) => percent);
-  expect(first).toBeGreaterThanOrEqual(second);
-  expect(second).toBeGreaterThanOrEqual(third);
-  expect(third).toBeGreaterThanOrEqual(Math.max(...rest));
-  expect(new Set(rows.map(({ label }) => label)).size).toBe(10);
+  // The answer to the last bit of the stroke may still be on its way.
+  await expect(async () => {
+    const rows = await readBars(page);
+    expect(rows).toHaveLength(10);
+    const [first = 0, second = 0, third = 0, ...rest] = rows.map(({ percent }) => percent);
+    expect(first).toBeGreaterThanOrEqual(second);
+    expect(second).toBeGreaterThanOrEqual(third);
+    expect(third).toBeGreaterThanOrEqual(Math.max(...rest));
+    expect(new Set(rows.map(({ label }) => label)).size).toBe(10);
+  }).toPass({ timeout: 15_000 });
 
   // Fills the long side and is light on black, though it was drawn dark on white.
-  expect((await seenBox(page)).height).toBe(28);
-  expect((await seenPixels(page))?.[0]).toBe(0);
+  await expect.poll(async () => (await seenBox(page)).height).toBe(28);
+  await expect.poll(async () => (await seenPixels(page))?.[0]).toBe(0);
 
   await tryRoom(page).getByText('How the picture got there').click();
   await expect(tryRoom(page).locator('[data-step="levels"]')).toBeVisible();

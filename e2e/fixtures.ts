@@ -17,6 +17,8 @@ export interface Guard {
   readonly faults: string[];
   /** Watches another context as well, of `browser.newContext()`. */
   watch(context: BrowserContext): void;
+  /** Takes the page of another server than the tests' own for local as well. */
+  allow(address: string): void;
 }
 
 /** A report in a line, e.g. "script-src forbade eval in …/worker.js:1". */
@@ -90,17 +92,17 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
   guard: [
     async ({ context, server }, use) => {
       const faults: string[] = [];
+      const origins = new Set([new URL(server.url).origin]);
       const watch = (watched: BrowserContext): void => {
         watched.on('weberror', (error) => faults.push(`Uncaught: ${String(error.error())}`));
         watched.on('request', (request) => {
           const url = new URL(request.url());
-          const isLocal =
-            url.hostname === 'localhost' || /^(data|blob|chrome|about):/.test(url.href);
+          const isLocal = origins.has(url.origin) || /^(data|chrome|about):$/.test(url.protocol);
           if (!isLocal) faults.push(`A request left the origin: ${request.url()}`);
         });
       };
       watch(context);
-      await use({ faults, watch });
+      await use({ faults, watch, allow: (address) => origins.add(new URL(address).origin) });
       faults.push(...server.breaches.splice(0));
       expect(faults, 'breaches of policy, uncaught errors and foreign requests').toEqual([]);
     },

@@ -12,8 +12,10 @@ test('the page is cross-origin isolated under the headers of production', async 
 
 test('a host without headers serves it under a sub-path, and it trains and classifies', async ({
   page,
+  guard,
 }) => {
   const host = await serve({ folder: BUILD_FOLDER, base: '/lab/atelier/', headers: {} });
+  guard.allow(host.url);
   try {
     await openWithSample(page, host.url);
     expect(await page.evaluate(() => window.crossOriginIsolated)).toBe(false);

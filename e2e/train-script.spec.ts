@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { BUILD_FOLDER, ROOT } from '../scripts/build.ts';
 import { expect, test } from './fixtures.ts';
 
+let started: ChildProcess | null = null;
+
 /** Starts the script on the build under test; `output` grows as it writes. */
 function startScript(...args: string[]): { process: ChildProcess; output(): string } {
   const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/train.ts', ...args], {
@@ -16,6 +18,7 @@ function startScript(...args: string[]): { process: ChildProcess; output(): stri
     env: { ...process.env, ATELIER_BUILD: BUILD_FOLDER },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  started = child;
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');
@@ -31,6 +34,13 @@ test.beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'atelier-train-'));
 });
 test.afterEach(async () => {
+  if (started && started.exitCode === null && started.signalCode === null) {
+    const gone = once(started, 'exit');
+    // Its browser goes with it: the pipe between them closes.
+    started.kill('SIGKILL');
+    await gone;
+  }
+  started = null;
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -39,7 +49,7 @@ test('trains without a window and leaves model, export and history behind', asyn
     ...'--network small --epochs 1 --data sample --backend wasm --out'.split(' '),
     folder,
   );
-  const [exitCode] = await once(script.process, 'exit');
+  const [exitCode] = await once(script.process, 'close');
   expect(exitCode, script.output()).toBe(0);
   expect(script.output()).toMatch(/Epoch 1\/1 {3}loss/);
   expect(script.output()).toMatch(/Test accuracy \d\d\.\d\d %, loss \d/);
@@ -70,7 +80,7 @@ test('keeps the best so far when it is stopped', async () => {
   );
   await expect.poll(script.output, { timeout: 120_000 }).toContain('Epoch   1/200');
   script.process.kill('SIGINT');
-  const [exitCode] = await once(script.process, 'exit');
+  const [exitCode] = await once(script.process, 'close');
   expect(exitCode, script.output()).toBe(130);
   expect(script.output()).toContain('The run was stopped.');
   const history = JSON.parse(await readFile(join(folder, 'history.json'), 'utf8'));
@@ -80,7 +90,7 @@ test('keeps the best so far when it is stopped', async () => {
 
 test('refuses options that make no sense, before any work', async () => {
   const script = startScript('--epochs', '0');
-  const [exitCode] = await once(script.process, 'exit');
+  const [exitCode] = await once(script.process, 'close');
   expect(exitCode).toBe(2);
   expect(script.output()).toContain('--epochs');
 });

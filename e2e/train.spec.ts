@@ -83,8 +83,8 @@ function expectProbabilities(probabilities: readonly number[]): void {
   expect(probabilities.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 4);
 }
 
-async function expectEvaluation(page: Page): Promise<void> {
-  await waitForState(page, (state) => state.evaluation.phase === 'ready', 90_000);
+async function expectEvaluation(page: Page, timeoutMs = 90_000): Promise<void> {
+  await waitForState(page, (state) => state.evaluation.phase === 'ready', timeoutMs);
   const room = evaluateRoom(page);
   await expect(room.getByText(/measured on 500 rows of sample_test/)).toBeVisible();
   // tfjs-vis drew the ten right cells and more; a hundred buttons lie on them.
@@ -93,11 +93,12 @@ async function expectEvaluation(page: Page): Promise<void> {
 }
 
 test('training on WebGL moves the charts and ends in a confusion matrix', async ({ page }) => {
+  test.setTimeout(480_000);
   // Half held out: a forward pass costs emulated WebGL a third of a training step.
-  await setUp(page, { ...SHORT, validationShare: 0.5 });
+  await setUp(page, { ...SHORT, batchSize: 100, validationShare: 0.5 });
   await chooseEngine(page, 'WebGL');
   await startRun(page);
-  await waitForState(page, (state) => state.training.phase === 'training', 90_000);
+  await waitForState(page, (state) => state.training.phase === 'training', 120_000);
 
   await expect.poll(() => countDrawnPoints(page, 'Loss'), { timeout: 60_000 }).toBeGreaterThan(1);
   const earlier = await countDrawnPoints(page, 'Loss');
@@ -106,11 +107,11 @@ test('training on WebGL moves the charts and ends in a confusion matrix', async 
     .toBeGreaterThan(earlier);
   expect(await countDrawnPoints(page, 'Accuracy')).toBeGreaterThan(1);
 
-  await waitForState(page, (state) => state.training.phase === 'finished', 120_000);
+  await waitForState(page, (state) => state.training.phase === 'finished', 180_000);
   await expect(chart(page, 'Accuracy').getByRole('listitem').last()).toHaveText(
     /^Validation[\d.]+\s?%$/,
   );
-  await expectEvaluation(page);
+  await expectEvaluation(page, 120_000);
   expect(await readState(page, (state) => state.runs[0]?.backend)).toBe('webgl');
 });
 
