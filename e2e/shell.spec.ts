@@ -5,6 +5,7 @@
 import { gzipSync } from 'node:zlib';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright/test';
+import { DEFAULT_RECIPE } from '../src/ml/recipe.ts';
 import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
 
 const ROOMS = ['data', 'train', 'evaluate', 'try', 'models'] as const;
@@ -41,7 +42,9 @@ for (const scheme of ['light', 'dark'] as const) {
     await page.evaluate(() => window.atelier.train());
     await waitForState(page, (state) => state.evaluation.phase === 'ready');
     for (const summary of await page.locator('summary').all()) await summary.click();
-    await expect(trainRoom(page).getByRole('heading', { name: 'Finished' })).toBeVisible();
+    await expect(
+      trainRoom(page).getByRole('heading', { name: 'Finished', exact: true }),
+    ).toBeVisible();
 
     expect(await seriousFaults(page, 'header')).toEqual([]);
     expect(await seriousFaults(page, '#top')).toEqual([]);
@@ -93,6 +96,24 @@ test('a link of the header leads to its room and marks it', async ({ page }) => 
   await expect(link).toHaveAttribute('aria-current', 'true');
 });
 
+test('the keyboard reaches header and pad without losing the place in the rooms', async ({
+  page,
+}) => {
+  await openApp(page);
+  await page.getByRole('heading', { name: 'Evaluate', level: 2 }).scrollIntoViewIfNeeded();
+  const before = await page.evaluate(() => window.scrollY);
+  expect(before).toBeGreaterThan(0);
+
+  const links = page.getByRole('navigation').getByRole('link');
+  await links.first().focus();
+  for (let presses = 1; presses < 5; presses++) await page.keyboard.press('Tab');
+  await expect(links.last()).toBeFocused();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  await expect(page.locator('#try :focus')).toBeVisible();
+  expect(await page.evaluate(() => window.scrollY)).toBe(before);
+});
+
 test('the theme chosen by keyboard outlives a reload', async ({ page }) => {
   await page.emulateMedia({ colorScheme: 'light' });
   await openApp(page);
@@ -133,8 +154,8 @@ test('a knob takes what is typed, keeps within its bounds and goes back', async 
 
   await trainRoom(page).getByRole('button', { name: 'Back to the defaults' }).click();
   await expect(preset).toBeChecked();
-  await expect(knob(page, 'Epochs')).toHaveValue('10');
-  await expect(knob(page, 'Learning rate')).toHaveValue('0.002');
+  await expect(knob(page, 'Epochs')).toHaveValue(String(DEFAULT_RECIPE.epochs));
+  await expect(knob(page, 'Learning rate')).toHaveValue(String(DEFAULT_RECIPE.learningRate));
 });
 
 test('an explanation opens by keyboard and closes by Escape', async ({ page }) => {

@@ -7,6 +7,7 @@ import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import plainBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
 import simdBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import type { BackendName, BackendOption, EngineInfo } from './backends.ts';
+import { explainBackend, isSoftwareRenderer, rankBackends } from './choice.ts';
 import { registerWasmKernels } from './wasmKernels.ts';
 
 /** A backend could not be started. The message is for people. */
@@ -14,8 +15,6 @@ export class EngineError extends Error {
   override readonly name = 'EngineError';
 }
 
-/** In the unmasked renderer string of WebGL that runs on the CPU. */
-const SOFTWARE_RENDERERS = /swiftshader|llvmpipe|softpipe|microsoft basic render|software/i;
 /** A driver that does not answer must not keep the page waiting. */
 const ADAPTER_PATIENCE_MS = 3000;
 
@@ -45,14 +44,14 @@ export async function startEngine(
   }
 
   const failures: string[] = [];
-  for (const option of options.filter(({ available }) => available).sort(byPreference)) {
+  for (const option of rankBackends(options)) {
     try {
       await startBackend(option, onLost);
       const missing = options.find(({ name }) => name === choice);
       const reasons = [
         ...(missing ? [`${missing.title}, your choice, is not available: ${missing.detail}`] : []),
         ...failures,
-        explain(option, options),
+        explainBackend(option, options),
       ];
       return { active: option.name, options, reason: reasons.join(' ') };
     } catch (error) {
@@ -63,46 +62,6 @@ export async function startEngine(
   throw new EngineError(
     `Nothing in this browser can do the arithmetic. ${failures.join(' ')} Try a current version of Firefox, Chrome, Edge or Safari.`,
   );
-}
-
-function byPreference(a: BackendOption, b: BackendOption): number {
-  return preferenceOf(a) - preferenceOf(b);
-}
-
-/** Smaller is better. WebGPU is for people to try: TensorFlow.js knows it for less long. */
-function preferenceOf({ name, isSoftware }: BackendOption): number {
-  switch (name) {
-    case 'webgl':
-      return isSoftware ? 3 : 0;
-    case 'wasm':
-      return 1;
-    case 'webgpu':
-      return isSoftware ? 4 : 2;
-    case 'cpu':
-      return 5;
-    default:
-      throw new RangeError(`Unknown backend ${name satisfies never}.`);
-  }
-}
-
-function explain(active: BackendOption, options: readonly BackendOption[]): string {
-  const webgl = options.find(({ name }) => name === 'webgl');
-  switch (active.name) {
-    case 'webgl':
-      return active.isSoftware
-        ? 'WebGL runs, emulated on the processor: slow, but nothing better is there.'
-        : 'WebGL runs on your graphics card.';
-    case 'wasm':
-      return webgl?.available
-        ? 'No graphics card can be used here, WebGL would be emulated on the processor; WASM is many times faster.'
-        : 'No graphics card can be used here, so WASM runs on the processor.';
-    case 'webgpu':
-      return 'WebGPU runs, since neither WebGL nor WASM does.';
-    case 'cpu':
-      return 'Plain JavaScript runs, since nothing faster is there.';
-    default:
-      throw new RangeError(`Unknown backend ${active.name satisfies never}.`);
-  }
 }
 
 // ---- what is there --------------------------------------------------------------------------
@@ -131,7 +90,7 @@ function probeWebGL(): BackendOption {
   if (!rendersFloats) {
     return { ...option, detail: `${renderer} cannot calculate with fractions.` };
   }
-  const isSoftware = SOFTWARE_RENDERERS.test(renderer);
+  const isSoftware = isSoftwareRenderer(renderer);
   return { ...option, available: true, isSoftware, detail: renderer };
 }
 
@@ -148,7 +107,7 @@ async function probeWebGPU(): Promise<BackendOption> {
   return {
     ...option,
     available: true,
-    isSoftware: isFallbackAdapter || SOFTWARE_RENDERERS.test(name),
+    isSoftware: isFallbackAdapter || isSoftwareRenderer(name),
     detail: name || 'An adapter that does not tell its name.',
   };
 }

@@ -71,9 +71,6 @@ function describeConv(
   );
 }
 
-/** Below this many numbers a position, gathering the positions beats a convolution; see below. */
-const FEW_TAPS = 32;
-
 /**
  * dW of a convolution, `[kernelHeight, kernelWidth, inChannels, outChannels]`. Any stride, kernel
  * and padding.
@@ -84,12 +81,8 @@ const FEW_TAPS = 32;
 function conv2DBackpropFilter({
   inputs: { x, dy },
   attrs,
-  backend,
 }: KernelArgs<'x' | 'dy', tf.Conv2DBackpropFilterAttrs>): tf.TensorInfo {
   const info = describeConv(x.shape, attrs.filterShape, attrs);
-  if (info.filterHeight * info.filterWidth * info.inChannels <= FEW_TAPS) {
-    return filterGradientOfFewTaps(backend, x, dy, info);
-  }
   const { padInfo, filterHeight, filterWidth } = info;
   return tf.tidy(() => {
     const picturesInside = tf.transpose(x as tf.Tensor4D, [3, 1, 2, 0]); // [in, height, width, n]
@@ -113,51 +106,6 @@ function conv2DBackpropFilter({
         ? product
         : tf.slice(product, [0, 0, 0, 0], [-1, filterHeight, filterWidth, -1]);
     return tf.transpose(filter, [1, 2, 0, 3]);
-  });
-}
-
-/**
- * As above where each output position sees few numbers, as in a first layer on grey pictures. There
- * the convolution above would spend its time on packing the large dy as if it were weights. Here
- * the numbers of each position are gathered in a narrow matrix, and that is packed instead.
- */
-function filterGradientOfFewTaps(
-  backend: BackendWasm,
-  x: tf.Tensor,
-  dy: tf.Tensor,
-  info: ConvInfo,
-): tf.TensorInfo {
-  const { batchSize, outHeight, outWidth, outChannels, filterHeight, filterWidth } = info;
-  const { inHeight, inWidth, inChannels, strideHeight, strideWidth, padInfo } = info;
-  const numTaps = filterHeight * filterWidth * inChannels;
-  const numPositions = batchSize * outHeight * outWidth;
-  return tf.tidy(() => {
-    const taps = allocateZeros<tf.Rank.R2>(backend, [numPositions, numTaps]);
-    const from = viewFloats(backend, x);
-    const to = viewFloats(backend, taps);
-    let row = 0;
-    for (let picture = 0; picture < batchSize; picture++) {
-      for (let outY = 0; outY < outHeight; outY++) {
-        for (let outX = 0; outX < outWidth; outX++, row += numTaps) {
-          for (let tapY = 0; tapY < filterHeight; tapY++) {
-            const y = outY * strideHeight + tapY - padInfo.top;
-            if (y < 0 || y >= inHeight) continue;
-            for (let tapX = 0; tapX < filterWidth; tapX++) {
-              const left = outX * strideWidth + tapX - padInfo.left;
-              if (left < 0 || left >= inWidth) continue;
-              const source = ((picture * inHeight + y) * inWidth + left) * inChannels;
-              const target = row + (tapY * filterWidth + tapX) * inChannels;
-              for (let channel = 0; channel < inChannels; channel++) {
-                to[target + channel] = from[source + channel] as number;
-              }
-            }
-          }
-        }
-      }
-    }
-    const byChannel = tf.transpose(tf.reshape(dy, [numPositions, outChannels]));
-    const gradient = tf.transpose(tf.matMul(byChannel, taps)); // [taps, out]
-    return tf.reshape(gradient, info.filterShape);
   });
 }
 

@@ -75,18 +75,19 @@ export function estimateBackground({ width, height, data }: Picture): Background
   }
   const median = (channel: number) =>
     quantile(
-      border.map((i) => data[i + channel]!),
+      Float32Array.from(border, (i) => data[i + channel]!),
       0.5,
     );
   const color = [median(0), median(1), median(2)] as const;
-  const distances = border.map((i) =>
+  const distances = Float32Array.from(border, (i) =>
     Math.hypot(data[i]! - color[0], data[i + 1]! - color[1], data[i + 2]! - color[2]),
   );
   return { color, spread: quantile(distances, 0.75) };
 }
 
-/** The value below which a share `q` (0–1) of the numbers lies. Sorts the array it is given. */
-export function quantile(values: number[] | Float32Array, q: number): number {
-  values.sort((a, b) => a - b);
-  return values[Math.min(values.length - 1, Math.floor(q * values.length))] ?? 0;
+/** The value below which a share `q` (0–1) of the numbers lies; 0 where there are none. */
+export function quantile(values: Float32Array, q: number): number {
+  // Typed arrays sort by number, and much faster than by a function.
+  const sorted = values.slice().sort();
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
 }

@@ -19,9 +19,6 @@ const FORMATS = { png: 'PNG', jpg: 'JPEG', webp: 'WebP', gif: 'GIF', avif: 'AVIF
 
 export type PictureFormat = (typeof FORMATS)[keyof typeof FORMATS];
 
-/** For the `accept` attribute of a file field. */
-export const ACCEPTED_TYPES = 'image/png,image/jpeg,image/webp,image/gif,image/avif';
-
 const ALL_FORMATS = 'PNG, JPEG, WebP, GIF and AVIF';
 
 export interface PictureHeader {

@@ -65,7 +65,7 @@ const EMPTY = 12;
  * Share of the mask that must be empty for the picture to count as an outline. No garment of the
  * Fashion-MNIST test set exceeds 0.36 (bags with tall handles, sandals).
  */
-const HOLLOW_SHARE = 0.5;
+const HOLLOW_SHARE = 0.4;
 
 /**
  * Fills a drawn outline with the tone of its line: the training data knows garments, not contours.
@@ -80,6 +80,6 @@ export function fillOutline(tones: Float32Array, mask: Mask): Float32Array | nul
     if (tones[i]! > EMPTY) drawn.push(tones[i]!);
   }
   if (drawn.length === 0 || 1 - drawn.length / area < HOLLOW_SHARE) return null;
-  const line = quantile(drawn, 0.5);
+  const line = quantile(Float32Array.from(drawn), 0.5);
   return tones.map((tone, i) => (mask.inside[i] === 1 ? Math.max(tone, line) : 0));
 }

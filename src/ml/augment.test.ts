@@ -8,8 +8,12 @@ const fixed =
   (...numbers: number[]) =>
   () =>
     numbers.shift() ?? 0;
-const STAY = 0.5; // the middle of five shifts
-const LEAVE = 0.9; // not mirrored
+const LEAVE = 0.9; // neither mirrored nor moved
+const DO = 0.1;
+/** Of the shifts −1, 0 and 1. */
+const BACK = 0;
+const STAY = 0.5;
+const ON = 0.99;
 
 /** One picture with one lit pixel. */
 function pictureWith(x: number, y: number): Float32Array {
@@ -21,23 +25,25 @@ function pictureWith(x: number, y: number): Float32Array {
 describe('augmentation', () => {
   it('mirrors left to right', () => {
     const picture = pictureWith(3, 10);
-    augmentBatch(picture, 1, fixed(0.1, STAY, STAY));
+    augmentBatch(picture, 1, fixed(DO, LEAVE));
     expect(picture).toEqual(pictureWith(SIDE - 1 - 3, 10));
   });
 
-  it('moves right and down, and up and left', () => {
+  it('moves right and down, left, and mirrored right and up', () => {
     const picture = pictureWith(3, 10);
-    augmentBatch(picture, 1, fixed(LEAVE, 0.99, 0.7));
-    expect(picture).toEqual(pictureWith(5, 11));
-    augmentBatch(picture, 1, fixed(LEAVE, 0, 0.3));
-    expect(picture).toEqual(pictureWith(3, 10));
+    augmentBatch(picture, 1, fixed(LEAVE, DO, ON, ON));
+    expect(picture).toEqual(pictureWith(4, 11));
+    augmentBatch(picture, 1, fixed(LEAVE, DO, BACK, STAY));
+    expect(picture).toEqual(pictureWith(3, 11));
+    augmentBatch(picture, 1, fixed(DO, DO, ON, BACK));
+    expect(picture).toEqual(pictureWith(SIDE - 1 - 3 + 1, 10));
   });
 
   it('brings in black and drops what leaves the picture', () => {
     const picture = new Float32Array(PIXELS).fill(1);
-    augmentBatch(picture, 1, fixed(LEAVE, 0.99, STAY));
-    expect(picture.subarray(0, SIDE).slice(0, 3)).toEqual(Float32Array.of(0, 0, 1));
-    expect(picture.reduce((sum, value) => sum + value, 0)).toBe(SIDE * (SIDE - 2));
+    augmentBatch(picture, 1, fixed(LEAVE, DO, ON, STAY));
+    expect(picture.slice(0, 3)).toEqual(Float32Array.of(0, 1, 1));
+    expect(picture.reduce((sum, value) => sum + value, 0)).toBe(SIDE * (SIDE - 1));
   });
 
   it('changes each picture of a batch by itself, and repeats for a seed', () => {
@@ -57,9 +63,15 @@ describe('augmentation', () => {
     expect(others.some((other) => other.some((value, at) => value !== first[at]))).toBe(true);
   });
 
+  it('leaves some pictures as they are', () => {
+    const picture = pictureWith(3, 10);
+    augmentBatch(picture, 1, fixed(LEAVE, LEAVE));
+    expect(picture).toEqual(pictureWith(3, 10));
+  });
+
   it('leaves what lies behind the batch', () => {
     const pictures = new Float32Array(2 * PIXELS).fill(1);
-    augmentBatch(pictures, 1, fixed(LEAVE, 0, 0));
+    augmentBatch(pictures, 1, fixed(LEAVE, DO, BACK, BACK));
     expect(pictures.subarray(PIXELS).every((value) => value === 1)).toBe(true);
   });
 });

@@ -4,12 +4,20 @@
  */
 import { PIXELS, SIDE } from '../fashion.ts';
 
+const MIRRORED_SHARE = 0.5;
+/**
+ * Every garment of the data fills its picture and is centred, so a shift shows what never comes.
+ * Over ten epochs, moving every picture cost half a point of accuracy (91.7 % against 92.3 %), this
+ * share of them next to nothing (92.2 %; one run each). Pictures of people's own are centred by us,
+ * give or take a pixel: that pixel is what it is for.
+ */
+const MOVED_SHARE = 0.3;
 /** Furthest that a picture moves, in pixels, along each axis. */
-const MAX_SHIFT = 2;
+const MAX_SHIFT = 1;
 
 /**
- * Mirrors about half of the pictures left to right and moves each by up to two pixels; what comes
- * in at the edges is black, as around every garment of the data.
+ * Mirrors about half of the pictures left to right and moves about a third of them by up to one
+ * pixel; what comes in at the edges is black, as around every garment of the data.
  *
  * @param pictures `[numPictures, 28, 28]`, changed in place.
  * @param random Uniform in [0, 1).
@@ -22,9 +30,10 @@ export function augmentBatch(
   const original = new Float32Array(PIXELS);
   for (let index = 0; index < numPictures; index++) {
     const picture = pictures.subarray(index * PIXELS, (index + 1) * PIXELS);
-    const isMirrored = random() < 0.5;
-    const right = drawShift(random);
-    const down = drawShift(random);
+    const isMirrored = random() < MIRRORED_SHARE;
+    const isMoved = random() < MOVED_SHARE;
+    const right = isMoved ? drawShift(random) : 0;
+    const down = isMoved ? drawShift(random) : 0;
     if (!isMirrored && right === 0 && down === 0) continue;
     original.set(picture);
     picture.fill(0);

@@ -10,6 +10,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { batchNormInTraining } from '../engine/batchNorm.ts';
+import { convMaxPoolGrey } from '../engine/greyConv.ts';
 import { BATCH_NORM_EPSILON } from './build.ts';
 import { hasBias, type LayerSpec } from './network.ts';
 
@@ -40,6 +41,17 @@ function countWeights(layers: readonly LayerSpec[], index: number): number {
     default:
       return 0;
   }
+}
+
+/** Whether a layer is a first convolution that takes the pooling after it along. */
+function poolsItself(layers: readonly LayerSpec[], index: number): boolean {
+  const layer = layers[index];
+  return (
+    index === 0 &&
+    layer?.kind === 'conv' &&
+    layer.kernel === 3 &&
+    layers[index + 1]?.kind === 'maxPool'
+  );
 }
 
 /** Rows of channels: where TensorFlow.js adds and sums along channels fastest. */
@@ -78,7 +90,9 @@ export function applyInTraining(
     };
     switch (layer.kind) {
       case 'conv': {
-        value = tf.conv2d(value as tf.Tensor4D, first as tf.Tensor4D, 1, layer.padding);
+        const kernel = first as tf.Tensor4D;
+        if (poolsItself(layers, index)) value = convMaxPoolGrey(x, kernel, layer.padding);
+        else value = tf.conv2d(value as tf.Tensor4D, kernel, 1, layer.padding);
         apply((input) =>
           overChannels(input, (rows) => {
             const shifted = second ? tf.add(rows, second) : rows;
@@ -102,7 +116,9 @@ export function applyInTraining(
         apply(tf.relu);
         break;
       case 'maxPool': {
-        const pooled = tf.maxPool(value as tf.Tensor4D, 2, 2, 'valid');
+        const pooled = poolsItself(layers, index - 1)
+          ? value
+          : tf.maxPool(value as tf.Tensor4D, 2, 2, 'valid');
         value = afterPool ? afterPool(pooled) : pooled;
         afterPool = null;
         break;

@@ -4,10 +4,10 @@
  */
 import * as tf from '@tensorflow/tfjs';
 
-/** How often the figures are read, at least: a read waits for the device. */
+/** How often the figures are read: a read waits for the device. */
 const READ_INTERVAL_MS = 250;
-/** Steps left unread at most: bounds how far the training loop runs ahead of a GPU. */
-const MAX_UNREAD_STEPS = 32;
+/** Steps between two reads at most. */
+const MAX_UNREAD_STEPS = 64;
 /** Share of the old value that the smoothed figures keep in each step. */
 const SMOOTHING = 0.96;
 /** Over which the speed is measured. */
@@ -36,6 +36,12 @@ export class Meter {
   readonly #clock: TrainingClock;
   readonly #batchSize: number;
   #unread: tf.Tensor1D[] = [];
+  /**
+   * Steps until the next read: as many as the device does in a read interval. A GPU takes work
+   * long before it does it; without this bound, a slow one would have minutes of steps queued up
+   * before a picture to classify.
+   */
+  #stepsPerRead = 1;
   #lastReadMs: number;
   #numSteps = 0;
   #smoothLoss = 0;
@@ -58,11 +64,12 @@ export class Meter {
     this.#unread.push(figures);
   }
 
+  get hasUnread(): boolean {
+    return this.#unread.length > 0;
+  }
+
   get isReadDue(): boolean {
-    return (
-      this.#unread.length >= MAX_UNREAD_STEPS ||
-      this.#clock.elapsedMs - this.#lastReadMs >= READ_INTERVAL_MS
-    );
+    return this.#unread.length >= this.#stepsPerRead;
   }
 
   /** Takes in the steps added since the last read. Gives their losses. */
@@ -79,7 +86,14 @@ export class Meter {
       losses.push(values[at] as number);
       this.#count(values[at] as number, values[at + 1] as number);
     }
-    this.#lastReadMs = this.#clock.elapsedMs;
+    const nowMs = this.#clock.elapsedMs;
+    const stepMs = (nowMs - this.#lastReadMs) / unread.length;
+    // At most double: the first steps compile and tell little of the speed.
+    this.#stepsPerRead = Math.max(
+      1,
+      Math.min(Math.round(READ_INTERVAL_MS / stepMs), 2 * unread.length, MAX_UNREAD_STEPS),
+    );
+    this.#lastReadMs = nowMs;
     this.#marks.push({ atMs: this.#lastReadMs, numSteps: this.#numSteps });
     while (
       this.#marks.length > 2 &&

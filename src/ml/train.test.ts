@@ -98,7 +98,7 @@ describe('a training run', () => {
     });
     expect(events.at(-1)).toEqual({ kind: 'finished', reason: 'completed', epoch: 4 });
     const steps = ofKind(events, 'step').map(({ step }) => step);
-    expect(steps).toEqual(steps.toSorted((a, b) => a - b));
+    expect(steps).toEqual([...new Set(steps)].sort((a, b) => a - b));
     expect(steps.at(-1)).toBe(44);
     const records = recordsOf(events);
     expect(records.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);

@@ -200,7 +200,7 @@ export async function* train({
           meter.skipTime();
         }
       }
-      if (step > 0) yield await report();
+      if (meter.hasUnread) yield await report();
       const validation = control.isStopped
         ? null
         : await validate(model, dataset, split.validation, control);

@@ -82,7 +82,7 @@ const api = {
    */
   async train(
     request: { readonly id: string; readonly network: NetworkName; readonly recipe: Recipe },
-    onEvent: (event: TrainEvent) => void,
+    onEvent: (event: TrainEvent) => void | Promise<void>,
     onUnkept?: (fault: Fault) => void,
   ): Promise<ModelCard> {
     if (run) throw new TrainingError('A run is under way. Stop it before you start another.');
@@ -133,7 +133,10 @@ const api = {
           live = { model, card };
           await keep();
         }
-        onEvent(event);
+        const told = onEvent(event);
+        // Events and the answer travel on ports of their own: without this the answer may be first,
+        // and the page would miss that the run is over.
+        if (event.kind === 'finished') await told;
       }
       before?.model.dispose();
       return card;

@@ -6,6 +6,7 @@ import { Eraser, PaintBucket, PenLine, Redo2, Trash2, Undo2 } from 'lucide-react
 import {
   type KeyboardEvent,
   type PointerEvent,
+  type ReactNode,
   useEffect,
   useId,
   useLayoutEffect,
@@ -47,9 +48,11 @@ export interface PadProps {
   readonly onReady: (drawing: Drawing) => void;
   /** Called after every change, with `isStroke` while the pen is down. */
   readonly onChange: (isStroke: boolean) => void;
+  /** Stands beside the sheet, above the cloths. */
+  readonly beside: ReactNode;
 }
 
-export function Pad({ onReady, onChange }: PadProps) {
+export function Pad({ onReady, onChange, beside }: PadProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const ring = useRef<HTMLDivElement>(null);
   const drawing = useRef<Drawing>(null);
@@ -247,6 +250,29 @@ export function Pad({ onReady, onChange }: PadProps) {
         {cursor && (isPenDown ? 'The pen is down.' : 'The pen is up.')}
       </p>
 
+      <div className={styles.beside}>
+        {beside}
+        {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would be one more box */}
+        <div className={styles.cloths} role="group" aria-label="Cloth">
+          {CLOTHS.map(({ name, tone }) => (
+            <button
+              key={name}
+              type="button"
+              className={styles.tool}
+              aria-pressed={brush.tone === tone}
+              aria-label={`${name} cloth`}
+              title={`${name} cloth`}
+              onClick={() => choose({ tone, ...(brush.tool === 'eraser' && { tool: 'pen' }) })}
+            >
+              <span
+                className={styles.swatch}
+                style={{ background: `rgb(${tone} ${tone} ${tone})` }}
+              />
+            </button>
+          ))}
+        </div>
+      </div>
+
       <div className={styles.tools} role="toolbar" aria-label="Drawing tools">
         <div className={styles.group}>
           {TOOLS.map(({ tool, name, key, icon: Icon }) => (
@@ -306,25 +332,6 @@ export function Pad({ onReady, onChange }: PadProps) {
             value={brush.size}
             onChange={(event) => choose({ size: event.target.valueAsNumber })}
           />
-        </div>
-        {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would be a box of its own in the toolbar */}
-        <div className={styles.group} role="group" aria-label="Cloth">
-          {CLOTHS.map(({ name, tone }) => (
-            <button
-              key={name}
-              type="button"
-              className={styles.tool}
-              aria-pressed={brush.tone === tone}
-              aria-label={`${name} cloth`}
-              title={`${name} cloth`}
-              onClick={() => choose({ tone, ...(brush.tool === 'eraser' && { tool: 'pen' }) })}
-            >
-              <span
-                className={styles.swatch}
-                style={{ background: `rgb(${tone} ${tone} ${tone})` }}
-              />
-            </button>
-          ))}
         </div>
       </div>
     </div>

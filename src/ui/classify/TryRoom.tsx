@@ -6,7 +6,6 @@ import { ImagePlus, Shirt } from 'lucide-react';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { createPortal } from 'react-dom';
 import { CLASS_NAMES } from '../../fashion.ts';
-import { ACCEPTED_TYPES } from '../../image/files.ts';
 import type { Classification } from '../../image/picture.ts';
 import { dataInUse } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
@@ -17,7 +16,7 @@ import { Room } from '../controls/Room.tsx';
 import { session, useSession } from '../useSession.ts';
 import { Answer, Steps } from './Answer.tsx';
 import type { Drawing } from './drawing.ts';
-import { listenForFiles } from './dropping.ts';
+import { ACCEPTED_TYPES, listenForFiles } from './dropping.ts';
 import { CLOTHS, Pad } from './Pad.tsx';
 import { PictureCanvas } from './PictureCanvas.tsx';
 import { STENCILS } from './stencils.ts';
@@ -135,12 +134,27 @@ export function TryRoom() {
       : null;
   const isWaiting = isFileShown && shown.state.phase === 'waiting';
 
+  const seen = (
+    <figure className={styles.seen}>
+      {classification?.kind === 'garment' ? (
+        <Garment
+          pixels={classification.pixels}
+          size="fill"
+          label="The 28 by 28 pixels the model sees"
+        />
+      ) : (
+        <div className={styles.nothingSeen} />
+      )}
+      <figcaption>What the model sees</figcaption>
+    </figure>
+  );
+
   return (
-    <Room id="try" title="Try" lede="Draw a garment, or drop a picture anywhere on the page.">
+    <Room id="try" title="Try" lede="Draw, or drop a picture anywhere.">
       <div ref={body} className={styles.body}>
-        <div className={styles.stage}>
-          {isFileShown && (
-            <div className={styles.file}>
+        {isFileShown && (
+          <div className={styles.file}>
+            <div className={styles.photoFrame}>
               {shown.state.phase === 'answered' ? (
                 <PictureCanvas
                   picture={shown.state.picture}
@@ -151,28 +165,18 @@ export function TryRoom() {
                 <p className={styles.decoding}>Opening {shown.name}…</p>
               )}
             </div>
-          )}
-          {/* Kept while a file is shown: the drawing waits under it. */}
-          <div className={styles.padFrame} hidden={isFileShown}>
-            <Pad
-              onReady={(made) => {
-                drawing.current = made;
-              }}
-              onChange={onChange}
-            />
+            {seen}
           </div>
-          <figure className={styles.seen}>
-            {classification?.kind === 'garment' ? (
-              <Garment
-                pixels={classification.pixels}
-                size="fill"
-                label="The 28 by 28 pixels the model sees"
-              />
-            ) : (
-              <div className={styles.nothingSeen} />
-            )}
-            <figcaption>What the model sees</figcaption>
-          </figure>
+        )}
+        {/* Kept while a file is shown: the drawing waits under it. */}
+        <div className={styles.padFrame} hidden={isFileShown}>
+          <Pad
+            onReady={(made) => {
+              drawing.current = made;
+            }}
+            onChange={onChange}
+            beside={seen}
+          />
         </div>
 
         <div className={styles.bring}>

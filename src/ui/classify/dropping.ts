@@ -2,6 +2,9 @@
  * Owns how files reach the page from outside: dropped anywhere on it, or pasted.
  */
 
+/** For the file chooser: what `image/files.ts` lets pass, which looks again at the content. */
+export const ACCEPTED_TYPES = 'image/png,image/jpeg,image/webp,image/gif,image/avif';
+
 /** Told by a running drag: are there files in it, as opposed to text or a link of the page? */
 function carriesFiles(event: DragEvent): boolean {
   return event.dataTransfer?.types.includes('Files') ?? false;

@@ -3,10 +3,8 @@
  * with its own outcome, and asked about anew when another model answers.
  */
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { PictureError } from '../../image/files.ts';
 import type { Classification, Picture } from '../../image/picture.ts';
 import { session } from '../useSession.ts';
-import { decodePicture } from './decode.ts';
 
 export interface Upload {
   readonly id: string;
@@ -90,13 +88,16 @@ export function useUploads(modelId: string | null) {
 
 async function classifyFile(file: File): Promise<Upload['state']> {
   try {
+    // Loaded with the first file: a visitor who only draws needs no decoder.
+    const { decodePicture } = await import('./decode.ts');
     return await classifyDecoded(await decodePicture(file));
   } catch (error) {
-    const reason =
-      error instanceof PictureError
-        ? error.message
-        : `“${file.name}” could not be decoded: ${error instanceof Error ? error.message : error}`;
-    return { phase: 'refused', reason };
+    const message = error instanceof Error ? error.message : String(error);
+    const isTold = error instanceof Error && error.name === 'PictureError';
+    return {
+      phase: 'refused',
+      reason: isTold ? message : `“${file.name}” could not be opened: ${message}`,
+    };
   }
 }
 

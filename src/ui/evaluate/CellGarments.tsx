@@ -7,7 +7,7 @@ import type { Evaluation } from '../../ml/evaluate.ts';
 import type { Cell } from '../charts/ConfusionMatrix.tsx';
 import { Button } from '../controls/Button.tsx';
 import { SelectField } from '../controls/Field.tsx';
-import { formatCount } from '../controls/figures.ts';
+import { formatCount, formatPercent } from '../controls/figures.ts';
 import { Garment } from '../controls/Garment.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { session } from '../useSession.ts';
@@ -125,7 +125,7 @@ function Pages({ evaluation, cell }: { readonly evaluation: Evaluation; readonly
 
 /** Never "100 %": no model is that sure. */
 function formatSureness(confidence: number): string {
-  return confidence > 0.995 ? '> 99 %' : `${(confidence * 100).toFixed(0)} %`;
+  return confidence > 0.995 ? `> ${formatPercent(0.99, 0)}` : formatPercent(confidence, 0);
 }
 
 interface CellGarment {

@@ -28,6 +28,7 @@ export function RunPanel() {
         <Controls phase={training.phase} />
       </div>
       {training.phase === 'failed' && <Notice tone="error">{training.fault.message}</Notice>}
+      <Obstacle training={training} />
       {training.phase !== 'idle' && <Progress training={training} />}
       {run && <Facts run={run} isOver={isOver(training.phase)} />}
       <TrainingCharts run={run} />
@@ -91,17 +92,20 @@ function Sentence({ training }: { readonly training: TrainingState }): ReactNode
 }
 
 function finishedSentence({ run, reason }: Extract<TrainingState, { phase: 'finished' }>): string {
-  const best = run.history.reduce<Run['history'][number] | null>(
-    (kept, record) => (kept && kept.validationLoss <= record.validationLoss ? kept : record),
-    null,
+  const kept = keptEpoch(run, reason);
+  if (!kept) return 'It ended before its first epoch was over. The model so far is live.';
+  const learnt = `${formatPercent(kept.validationAccuracy)} of the pictures held out are named rightly.`;
+  if (kept.epoch === run.history.at(-1)?.epoch) return learnt;
+  return `The weights of epoch ${kept.epoch} were the best and were kept. ${learnt}`;
+}
+
+/** The epoch whose weights the model has: the last or, as `train` says when, the best. */
+function keptEpoch(run: Run, reason: string): Run['history'][number] | undefined {
+  if (run.recipe.patience === 0 && reason !== 'stopped') return run.history.at(-1);
+  return run.history.reduce<Run['history'][number] | undefined>(
+    (best, record) => (best && best.validationLoss <= record.validationLoss ? best : record),
+    undefined,
   );
-  const learned = best
-    ? `${formatPercent(best.validationAccuracy)} of the pictures held out are named rightly.`
-    : 'The model so far is live.';
-  if (reason === 'earlyStopped') {
-    return `It had stopped getting better, so the best epoch's weights were kept. ${learned}`;
-  }
-  return learned;
 }
 
 /** What one press will do. */
@@ -130,6 +134,33 @@ function DataOnItsWay() {
     keep: 'Keeping a copy for the next visit.',
   }[data.stage];
   return <>{stage} The run starts by itself.</>;
+}
+
+/**
+ * What keeps a run from starting, or makes it another than the one asked for. The Data room and the
+ * opening passage tell of it too, but whoever pressed Train is looking here.
+ */
+function Obstacle({ training }: { readonly training: TrainingState }) {
+  const data = useSession((state) => state.data);
+  const engine = useSession((state) => state.engine);
+  if (!isOver(training.phase)) {
+    return data.phase === 'ready' && data.note ? <Notice tone="info">{data.note}</Notice> : null;
+  }
+  if (engine.phase === 'failed') {
+    return (
+      <Notice tone="warning" title="There is no engine to train with">
+        {engine.fault.message}
+      </Notice>
+    );
+  }
+  if (data.phase === 'failed' && !data.previous) {
+    return (
+      <Notice tone="warning" title="There is no data to train on">
+        {data.fault.message}
+      </Notice>
+    );
+  }
+  return null;
 }
 
 function Controls({ phase }: { readonly phase: TrainingState['phase'] }) {
@@ -262,7 +293,7 @@ function known(value: number, format: (value: number) => string): string {
 }
 
 function formatRate(rate: number): string {
-  return rate >= 0.001 ? rate.toFixed(5) : rate.toExponential(2);
+  return rate >= 0.0001 ? rate.toPrecision(3) : rate.toFixed(7);
 }
 
 /** From the pace of the whole run so far, which is steadier than that of the last second. */

@@ -1,0 +1,108 @@
+/**
+ * Makes the picture files that the journeys drop on the page, from the page's own stencils. Run when
+ * they are to change, and commit what comes out:
+ *
+ *   npx tsx e2e/pictures/make.ts
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { chromium } from 'playwright';
+import { ensureBrowser, launchOptions } from '../../scripts/browser.ts';
+import { STENCILS } from '../../src/ui/classify/stencils.ts';
+
+interface Scene {
+  readonly path: string;
+  readonly type: 'image/png' | 'image/jpeg' | 'image/webp';
+  readonly cloth: string;
+  readonly ground: string;
+  /** Upright size; lying pictures are stored turned by a quarter. */
+  readonly width: number;
+  readonly height: number;
+  readonly isLying: boolean;
+}
+
+/** Runs in the browser; returns the encoded file in base64. */
+async function encode({ path, type, cloth, ground, width, height, isLying }: Scene) {
+  const canvas = isLying ? new OffscreenCanvas(height, width) : new OffscreenCanvas(width, height);
+  const context = canvas.getContext('2d');
+  if (!context) throw new Error('The browser gives no canvas.');
+  if (isLying) {
+    // A quarter turn to the left, which orientation 6 takes back.
+    context.translate(0, width);
+    context.rotate(-Math.PI / 2);
+  }
+  context.fillStyle = ground;
+  context.fillRect(0, 0, width, height);
+  context.fillStyle = cloth;
+  context.translate(width * 0.2, height * 0.1);
+  const scale = Math.min((width * 0.7) / 28, (height * 0.75) / 28);
+  context.scale(scale, scale);
+  context.fill(new Path2D(path));
+  const bytes = new Uint8Array(await (await canvas.convertToBlob({ type })).arrayBuffer());
+  return btoa(String.fromCharCode(...bytes));
+}
+
+/** An EXIF segment that says nothing but the orientation. */
+function exifSegment(orientation: number): Buffer {
+  const tiff = Buffer.from([
+    ...Buffer.from('Exif\0\0'),
+    ...Buffer.from('MM\0*'),
+    ...[0, 0, 0, 8],
+    // One entry: tag 0x0112, a short, one of them, its value; no further directory.
+    ...[0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0],
+  ]);
+  const length = tiff.length + 2;
+  return Buffer.concat([Buffer.from([0xff, 0xe1, length >> 8, length & 255]), tiff]);
+}
+
+function stencil(name: string): string {
+  const found = STENCILS.find((each) => each.name === name);
+  if (!found) throw new Error(`There is no stencil ${name}.`);
+  return found.path;
+}
+
+const browser = await chromium.launch(launchOptions(await ensureBrowser(), 'software'));
+const page = await browser.newPage();
+const draw = async (scene: Scene) => Buffer.from(await page.evaluate(encode, scene), 'base64');
+const folder = import.meta.dirname;
+
+await writeFile(
+  join(folder, 'dress.png'),
+  await draw({
+    path: stencil('Dress'),
+    type: 'image/png',
+    cloth: '#7a2040',
+    ground: '#f4f1ea',
+    width: 160,
+    height: 200,
+    isLying: false,
+  }),
+);
+const lying = await draw({
+  path: stencil('Trouser'),
+  type: 'image/jpeg',
+  cloth: '#2a3a66',
+  ground: '#e8e6e0',
+  width: 150,
+  height: 220,
+  isLying: true,
+});
+await writeFile(
+  join(folder, 'trouser-orientation-6.jpg'),
+  // Right behind the start-of-image marker.
+  Buffer.concat([lying.subarray(0, 2), exifSegment(6), lying.subarray(2)]),
+);
+await writeFile(
+  join(folder, 'pullover.webp'),
+  await draw({
+    path: stencil('Pullover'),
+    type: 'image/webp',
+    cloth: '#d8d2c4',
+    ground: '#3a4a3c',
+    width: 200,
+    height: 180,
+    isLying: false,
+  }),
+);
+await writeFile(join(folder, 'not-a-picture.jpg'), 'A shopping list: one coat, two pullovers.\n');
+await browser.close();
