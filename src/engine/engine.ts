@@ -9,6 +9,7 @@ import simdBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-sim
 import type { BackendName, BackendOption, EngineInfo } from './backends.ts';
 import { explainBackend, isSoftwareRenderer, rankBackends } from './choice.ts';
 import { registerWasmKernels } from './wasmKernels.ts';
+import { registerWebGLKernels } from './webgl/kernels.ts';
 
 /** A backend could not be started. The message is for people. */
 export class EngineError extends Error {
@@ -136,6 +137,7 @@ async function startBackend(
     await prepare(name);
     isStarted = await tf.setBackend(name);
     await tf.ready();
+    if (name === 'webgl') await registerWebGLKernels();
   } catch (error) {
     cause = error;
     isStarted = false;

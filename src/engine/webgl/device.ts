@@ -275,6 +275,7 @@ export class Device {
     }
     const names = [...Object.keys(spec.samplers), ...Object.keys(spec.uniforms ?? {})];
     const locations = new Map(names.map((name) => [name, gl.getUniformLocation(handle, name)]));
+    // biome-ignore lint/correctness/useHookAtTopLevel: WebGL's, not React's.
     gl.useProgram(handle);
     Object.keys(spec.samplers).forEach((name, unit) => {
       gl.uniform1i(locations.get(name) ?? null, unit);
@@ -296,6 +297,7 @@ export class Device {
     const gl = this.#gl;
     const { spec } = program;
     const locations = program.locations ?? this.#locate(program);
+    // biome-ignore lint/correctness/useHookAtTopLevel: WebGL's, not React's.
     gl.useProgram(program.handle);
     gl.bindVertexArray(this.#vertexArray);
     Object.values(spec.samplers).forEach((kind, unit) => {

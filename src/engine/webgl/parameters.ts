@@ -5,6 +5,7 @@
  * at a row of its own and has four columns a texel. A layer's bias is one more row of its matrix.
  * Gradients and the optimizer's averages lie the same way.
  */
+import type { OptimizerKnobs } from '../trainer.ts';
 import type { Device, ProgramSpec, Target, Texture } from './device.ts';
 
 /** Texels a row. A power of two: shaders find a texel by shifting. */
@@ -60,15 +61,6 @@ export function placeInRegion(region: Region): string {
 export function targetOf(region: Region, whole: Target): Target {
   return { ...whole, y: region.firstLine, height: region.numLines };
 }
-
-export type OptimizerKnobs =
-  | {
-      readonly kind: 'adam';
-      readonly beta1: number;
-      readonly beta2: number;
-      readonly epsilon: number;
-    }
-  | { readonly kind: 'sgd'; readonly momentum: number };
 
 const UPDATES = {
   // Kingma and Ba, "Adam", 2015, with the bias corrections moved into the rate and epsilon.

@@ -8,6 +8,7 @@
  * that output masks it.
  */
 import * as tf from '@tensorflow/tfjs';
+import type { Trainer, TrainerRequest, TrainingBatch, TrainingLayer, Weight } from '../trainer.ts';
 import {
   type ConvShape,
   convFilterGradient,
@@ -29,7 +30,6 @@ import {
   emptyLines,
   fillRegion,
   NUM_MAGNITUDES,
-  type OptimizerKnobs,
   Parameters,
   type Region,
   RegionPlan,
@@ -55,51 +55,6 @@ import {
   makeVolume,
   type Volume,
 } from './volume.ts';
-
-/** A layer of a network, as the planner understands it. Convolutions have stride 1, pools 2×2. */
-export type TrainingLayer =
-  | {
-      readonly kind: 'conv';
-      readonly filters: number;
-      readonly kernel: number;
-      readonly padding: 'same' | 'valid';
-      readonly activation: 'relu' | 'linear';
-      readonly hasBias: boolean;
-    }
-  | { readonly kind: 'dense'; readonly units: number; readonly activation: 'relu' | 'linear' }
-  | { readonly kind: 'batchNorm' | 'relu' | 'maxPool' }
-  | { readonly kind: 'globalAveragePool' | 'flatten' | 'dropout' };
-
-/** A weight of a tf.layers model. */
-type Weight = tf.LayersModel['trainableWeights'][number];
-
-export interface TrainerRequest {
-  /** From pictures `[batchSize, side, side, 1]` to logits. */
-  readonly layers: readonly TrainingLayer[];
-  /** Of the model: kernel, bias, gamma, beta. */
-  readonly weights: readonly Weight[];
-  /** Mean and variance of each batch normalisation. */
-  readonly trackedWeights: readonly Weight[];
-  readonly side: number;
-  readonly batchSize: number;
-  readonly optimizer: OptimizerKnobs;
-  /** Share of units to drop, 0–1. */
-  readonly dropout: number;
-  readonly labelSmoothing: number;
-  /** Of batch normalisation; `momentum` is the share of the old value that tracking keeps. */
-  readonly epsilon: number;
-  readonly momentum: number;
-}
-
-/** What a step learns from. */
-export interface TrainingBatch {
-  /** `[batchSize · side · side]`, 0–255. */
-  readonly pixels: Uint8Array;
-  /** `[batchSize · 4]`: mirrored (1) or not (0), pixels to the right, pixels down, label. */
-  readonly changes: Float32Array;
-  /** 32 bits for dropout. */
-  readonly seed: number;
-}
 
 /** Textures of a plan are not to take more than this: the tab is not alone on the device. */
 const MAX_BYTES = 1.5 * 2 ** 30;
@@ -127,7 +82,7 @@ interface Stage {
   readonly backward: Backward;
 }
 
-export class WebGLTrainer {
+export class WebGLTrainer implements Trainer {
   readonly #device: Device;
   readonly #request: TrainerRequest;
   readonly #parameters: Parameters;
@@ -204,7 +159,7 @@ export class WebGLTrainer {
   sync(): void {
     for (const { weight, region, firstRow, texture } of this.#slots) {
       const info = this.#device.drawTensor(
-        weight.shape as number[],
+        weight.read().shape,
         (width) => readRegion(region, firstRow, width),
         [texture()],
       );
