@@ -9,6 +9,7 @@ import {
   DEVELOPMENT_HEADERS,
   PRODUCTION_HEADERS,
 } from './scripts/headers.ts';
+import { buildKernels } from './scripts/kernels.ts';
 import { licences } from './scripts/licences.ts';
 
 /** Writes the policy into the built page, so that a static host that sends no headers is as strict. */
@@ -26,13 +27,18 @@ function policyInPage(): Plugin {
   };
 }
 
+/** Compiles the CPU kernels before anything looks for them: to build, to develop and to test. */
+function kernels(): Plugin {
+  return { name: 'atelier:kernels', config: () => buildKernels() };
+}
+
 /** The terms of everything bundled travel with it. */
 const terms = licences('licences.md');
 
 export default defineConfig({
   // Relative, so that dist/ works at any address, sub-paths included.
   base: './',
-  plugins: [react(), policyInPage(), terms.page()],
+  plugins: [kernels(), react(), policyInPage(), terms.page()],
   resolve: {
     alias: [
       {

@@ -123,7 +123,7 @@ test('a kept model is renamed, deleted, brought back, and live again after a rel
 
   await room(page).getByRole('button', { name: 'Delete Winter' }).click();
   await expect(kept(page, 'Winter')).toHaveCount(0);
-  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Undo' }).click();
   await expect(kept(page, 'Winter')).toBeVisible();
 
   await openApp(page);

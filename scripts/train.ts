@@ -323,16 +323,16 @@ function barLine(report: Report): string {
   const { phase, epochs, epoch, step, stepsPerEpoch, loss, accuracy, imagesPerSecond } = report;
   if (phase === 'preparing' || loss === null || accuracy === null) return '  Preparing …';
   const share = Math.min(1, step / Math.max(1, epochs * stepsPerEpoch));
-  const width = 12;
-  const bar = '█'.repeat(Math.round(share * width)).padEnd(width, '░');
+  const width = 10;
   const parts = [
-    `  ${bar} ${String(Math.floor(share * 100)).padStart(3)} %`,
+    `  ${'█'.repeat(Math.round(share * width)).padEnd(width, '░')}`,
     `epoch ${epoch}/${epochs}`,
     `loss ${loss.toFixed(3)}`,
     `accuracy ${percent(accuracy)}`,
-    `${Math.round(imagesPerSecond)} images/s`,
   ];
   if (share > 0) parts.push(`${duration((report.elapsedMs * (1 - share)) / share)} left`);
+  // Last: in a narrow terminal the end is cut off.
+  parts.push(`${Math.round(imagesPerSecond)} images/s`);
   return parts.join('  ');
 }
 

@@ -24,7 +24,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-const BACKENDS = ['auto', 'webgl', 'webgpu', 'wasm', 'cpu'] as const satisfies readonly (
+const BACKENDS = ['auto', 'webgl', 'webgpu', 'simd', 'wasm', 'cpu'] as const satisfies readonly (
   | BackendName
   | 'auto'
 )[];

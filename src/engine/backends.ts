@@ -2,7 +2,7 @@
  * Owns the names of the backends and what the page may say of them. Pure: the page imports it.
  */
 
-export type BackendName = 'webgl' | 'webgpu' | 'wasm' | 'cpu';
+export type BackendName = 'webgl' | 'webgpu' | 'simd' | 'wasm' | 'cpu';
 
 /** One line of the backend menu. */
 export interface BackendOption {

@@ -8,24 +8,26 @@ export function isSoftwareRenderer(renderer: string): boolean {
   return /swiftshader|llvmpipe|softpipe|microsoft basic render|software/i.test(renderer);
 }
 
-/** The available backends, best first: WebGL on a graphics card, else WASM, else what is left. */
+/** The available backends, best first: WebGL on a graphics card, else our own on the processor. */
 export function rankBackends(options: readonly BackendOption[]): readonly BackendOption[] {
   return options
     .filter(({ available }) => available)
     .sort((a, b) => preferenceOf(a) - preferenceOf(b));
 }
 
-/** Smaller is better. WebGPU comes after WASM: TensorFlow.js has it for less long. */
+/** Smaller is better. WebGPU comes after the CPU's: TensorFlow.js has it for less long. */
 function preferenceOf({ name, isSoftware }: BackendOption): number {
   switch (name) {
     case 'webgl':
-      return isSoftware ? 3 : 0;
-    case 'wasm':
+      return isSoftware ? 4 : 0;
+    case 'simd':
       return 1;
+    case 'wasm':
+      return 2;
     case 'webgpu':
-      return isSoftware ? 4 : 2;
+      return isSoftware ? 5 : 3;
     case 'cpu':
-      return 5;
+      return 6;
     default:
       throw new RangeError(`Unknown backend ${name satisfies never}.`);
   }
@@ -39,10 +41,11 @@ export function explainBackend(active: BackendOption, options: readonly BackendO
       return active.isSoftware
         ? 'WebGL runs, emulated on the processor: slow, but nothing better is there.'
         : 'WebGL runs on your graphics card.';
+    case 'simd':
     case 'wasm':
       return webgl?.isSoftware
-        ? 'No graphics card can be used here and WebGL would be emulated on the processor; WASM is many times faster.'
-        : 'WebGL cannot be used here, so WASM runs on the processor.';
+        ? `No graphics card can be used here and WebGL would be emulated on the processor; ${active.title} is many times faster.`
+        : `WebGL cannot be used here, so ${active.title} runs on the processor.`;
     case 'webgpu':
       return 'WebGPU runs, since neither WebGL nor WASM does.';
     case 'cpu':

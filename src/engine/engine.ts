@@ -8,6 +8,8 @@ import plainBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wa
 import simdBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import type { BackendName, BackendOption, EngineInfo } from './backends.ts';
 import { explainBackend, isSoftwareRenderer, rankBackends } from './choice.ts';
+import { defaultNumThreads, kernelSupport } from './wasm/kernels.ts';
+import { registerSimdBackend } from './wasm/register.ts';
 import { registerWasmKernels } from './wasmKernels.ts';
 import { registerWebGLKernels } from './webgl/kernels.ts';
 
@@ -21,7 +23,7 @@ const ADAPTER_PATIENCE_MS = 3000;
 
 /**
  * Looks at what this machine has and starts the backend: the one chosen, where it is there, else
- * WebGL on a graphics card, else WASM, else what is left.
+ * WebGL on a graphics card, else our own on the processor, else what is left.
  *
  * @param onLost Called when the backend dies later, a lost WebGL context say; every pending and
  *   later call to it then hangs, so end the worker. The message is for people.
@@ -37,7 +39,7 @@ export async function startEngine(
   // The threaded build starts workers from `blob:` addresses, which the page's policy forbids.
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
 
-  const options = [probeWebGL(), await probeWebGPU(), await probeWasm(), CPU];
+  const options = [probeWebGL(), await probeWebGPU(), probeSimd(), await probeWasm(), CPU];
   const chosen = options.find(({ name, available }) => name === choice && available);
   if (chosen) {
     await startBackend(chosen, onLost);
@@ -69,10 +71,10 @@ export async function startEngine(
 
 const CPU: BackendOption = {
   name: 'cpu',
-  title: 'CPU',
+  title: 'JavaScript',
   available: true,
   isSoftware: false,
-  detail: 'Plain JavaScript: works everywhere, very slow.',
+  detail: 'No WebAssembly: works everywhere, very slow.',
 };
 
 function probeWebGL(): BackendOption {
@@ -113,6 +115,18 @@ async function probeWebGPU(): Promise<BackendOption> {
   };
 }
 
+function probeSimd(): BackendOption {
+  const option = { name: 'simd', title: 'CPU (Atelier)', isSoftware: false } as const;
+  const { simd, relaxedSimd, threads } = kernelSupport();
+  if (!simd) return { ...option, available: false, detail: 'This browser lacks WebAssembly SIMD.' };
+  const numThreads = defaultNumThreads();
+  const where = threads
+    ? `on ${numThreads === 1 ? 'one core' : `${numThreads} cores`}`
+    : 'on one core, since this page is not served cross-origin isolated';
+  const how = relaxedSimd ? ' with fused multiply-add' : '';
+  return { ...option, available: true, detail: `Kernels of our own ${where}${how}.` };
+}
+
 async function probeWasm(): Promise<BackendOption> {
   const option = { name: 'wasm', title: 'WASM', isSoftware: false } as const;
   if (typeof WebAssembly === 'undefined') {
@@ -137,7 +151,6 @@ async function startBackend(
     await prepare(name);
     isStarted = await tf.setBackend(name);
     await tf.ready();
-    if (name === 'webgl') await registerWebGLKernels();
   } catch (error) {
     cause = error;
     isStarted = false;
@@ -156,6 +169,7 @@ async function startBackend(
       ),
     ),
   );
+  if (name === 'webgl') await registerWebGLKernels();
 }
 
 async function prepare(name: BackendName): Promise<void> {
@@ -169,6 +183,9 @@ async function prepare(name: BackendName): Promise<void> {
       return;
     case 'webgpu':
       await import('@tensorflow/tfjs-backend-webgpu');
+      return;
+    case 'simd':
+      await registerSimdBackend();
       return;
     case 'wasm':
       setWasmPaths({

@@ -66,23 +66,42 @@ const BORDER_SHARE = 0.04;
  */
 export function estimateBackground({ width, height, data }: Picture): Background {
   const thickness = Math.max(1, Math.round(Math.min(width, height) * BORDER_SHARE));
-  const border: number[] = [];
-  for (let y = 0; y < height; y++) {
-    const isEdgeRow = y < thickness || y >= height - thickness;
-    for (let x = 0; x < width; x++) {
-      if (isEdgeRow || x < thickness || x >= width - thickness) border.push((y * width + x) * 4);
+  const eachOfBorder = (visit: (i: number) => void) => {
+    for (let y = 0; y < height; y++) {
+      const isEdgeRow = y < thickness || y >= height - thickness;
+      for (let x = 0; x < width; x++) {
+        // In a row between top and bottom, from the left edge straight to the right one.
+        if (!isEdgeRow && x === thickness) x = Math.max(x, width - thickness);
+        visit((y * width + x) * 4);
+      }
     }
+  };
+  const histograms = [new Uint32Array(256), new Uint32Array(256), new Uint32Array(256)] as const;
+  eachOfBorder((i) => {
+    for (let channel = 0; channel < 3; channel++) histograms[channel]![data[i + channel]!]! += 1;
+  });
+  const [red, green, blue] = histograms;
+  const color = [levelAt(red, 0.5), levelAt(green, 0.5), levelAt(blue, 0.5)] as const;
+
+  const distances = new Uint32Array(442);
+  eachOfBorder((i) => {
+    const dr = data[i]! - color[0];
+    const dg = data[i + 1]! - color[1];
+    const db = data[i + 2]! - color[2];
+    distances[Math.round(Math.sqrt(dr * dr + dg * dg + db * db))]! += 1;
+  });
+  return { color, spread: levelAt(distances, 0.75) };
+}
+
+/** The first level at which more than a share `q` of what a histogram counts is reached. */
+function levelAt(histogram: Uint32Array, q: number): number {
+  const total = histogram.reduce((sum, count) => sum + count);
+  let reached = 0;
+  for (let level = 0; level < histogram.length; level++) {
+    reached += histogram[level]!;
+    if (reached > q * total) return level;
   }
-  const median = (channel: number) =>
-    quantile(
-      Float32Array.from(border, (i) => data[i + channel]!),
-      0.5,
-    );
-  const color = [median(0), median(1), median(2)] as const;
-  const distances = Float32Array.from(border, (i) =>
-    Math.hypot(data[i]! - color[0], data[i + 1]! - color[1], data[i + 2]! - color[2]),
-  );
-  return { color, spread: quantile(distances, 0.75) };
+  return 0;
 }
 
 /** The value below which a share `q` (0–1) of the numbers lies; 0 where there are none. */

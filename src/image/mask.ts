@@ -88,30 +88,38 @@ export function close(mask: Mask, radius: number): Mask {
  *   of each label (index 0 unused)
  */
 export function labelRegions(
-  { width, height, inside }: Mask,
+  { width, inside }: Mask,
   value: 0 | 1,
   neighbours: 4 | 8,
 ): { labels: Int32Array; areas: number[] } {
   const labels = new Int32Array(inside.length);
   const areas = [0];
-  const stack: number[] = [];
+  // Each pixel is pushed once.
+  const stack = new Int32Array(inside.length);
   for (let seed = 0; seed < inside.length; seed++) {
     if (inside[seed] !== value || labels[seed] !== 0) continue;
     const label = areas.length;
     let area = 0;
+    let depth = 1;
     labels[seed] = label;
-    stack.push(seed);
-    for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
+    stack[0] = seed;
+    while (depth > 0) {
+      depth -= 1;
       area += 1;
+      const i = stack[depth]!;
       const x = i % width;
-      const y = (i - x) / width;
-      for (let dy = y > 0 ? -1 : 0; dy <= (y < height - 1 ? 1 : 0); dy++) {
-        for (let dx = x > 0 ? -1 : 0; dx <= (x < width - 1 ? 1 : 0); dx++) {
+      const fromX = x > 0 ? -1 : 0;
+      const toX = x < width - 1 ? 1 : 0;
+      const fromY = i >= width ? -width : 0;
+      const toY = i < inside.length - width ? width : 0;
+      for (let dy = fromY; dy <= toY; dy += width) {
+        for (let dx = fromX; dx <= toX; dx++) {
           if (neighbours === 4 && dx !== 0 && dy !== 0) continue;
-          const j = i + dy * width + dx;
+          const j = i + dy + dx;
           if (inside[j] === value && labels[j] === 0) {
             labels[j] = label;
-            stack.push(j);
+            stack[depth] = j;
+            depth += 1;
           }
         }
       }
@@ -139,7 +147,9 @@ export function keepTouching(mask: Mask, seeds: Mask): Mask {
   const touched = new Uint8Array(areas.length);
   for (let i = 0; i < labels.length; i++) if (seeds.inside[i] === 1) touched[labels[i]!] = 1;
   touched[0] = 0;
-  return { ...mask, inside: Uint8Array.from(labels, (label) => touched[label]!) };
+  const inside = new Uint8Array(labels.length);
+  for (let i = 0; i < labels.length; i++) inside[i] = touched[labels[i]!]!;
+  return { ...mask, inside };
 }
 
 /** Takes in whatever the mask encloses: what cannot reach the picture's edge without crossing it. */

@@ -53,24 +53,27 @@ export function averageArea(
   const rows = spansOf(height, box.top, box.height, outHeight);
   const result = new Float32Array(outWidth * outHeight * channels);
   const line = new Float32Array(width * channels);
-  rows.forEach(({ first, weights }, y) => {
+  for (let y = 0; y < outHeight; y++) {
     // Down first: the inner loop then runs over contiguous memory.
+    const row = rows[y]!;
     line.fill(0);
-    weights.forEach((weight, j) => {
-      const offset = (first + j) * width * channels;
+    for (let j = 0; j < row.weights.length; j++) {
+      const weight = row.weights[j]!;
+      const offset = (row.first + j) * line.length;
       for (let i = 0; i < line.length; i++) line[i]! += weight * source[offset + i]!;
-    });
-    const out = y * outWidth * channels;
-    columns.forEach((column, x) => {
+    }
+    for (let x = 0; x < outWidth; x++) {
+      const { first, weights } = columns[x]!;
+      const out = (y * outWidth + x) * channels;
       for (let channel = 0; channel < channels; channel++) {
         let sum = 0;
-        for (let j = 0; j < column.weights.length; j++) {
-          sum += column.weights[j]! * line[(column.first + j) * channels + channel]!;
+        for (let j = 0; j < weights.length; j++) {
+          sum += weights[j]! * line[(first + j) * channels + channel]!;
         }
-        result[out + x * channels + channel] = sum;
+        result[out + channel] = sum;
       }
-    });
-  });
+    }
+  }
   return result;
 }
 
@@ -129,32 +132,41 @@ export function shrinkPicture(picture: Picture, longest: number): Picture {
   const block = Math.min(Math.floor(factor / 2), picture.width, picture.height);
   if (block >= 2) return shrinkPicture(averageBlocks(picture, block), longest);
 
-  const { data } = picture;
-  const premultiplied = new Float32Array(data.length);
-  for (let i = 0; i < data.length; i += 4) {
-    const alpha = data[i + 3]! / 255;
-    premultiplied[i] = data[i]! * alpha;
-    premultiplied[i + 1] = data[i + 1]! * alpha;
-    premultiplied[i + 2] = data[i + 2]! * alpha;
-    premultiplied[i + 3] = data[i + 3]!;
-  }
   const width = Math.max(1, Math.round(picture.width / factor));
   const height = Math.max(1, Math.round(picture.height / factor));
-  const averaged = averageArea(
-    premultiplied,
-    { width: picture.width, height: picture.height, channels: 4 },
-    { left: 0, top: 0, width: picture.width, height: picture.height },
-    width,
-    height,
-  );
-  const result = new Uint8ClampedArray(averaged.length);
-  for (let i = 0; i < result.length; i += 4) {
+  const whole = { left: 0, top: 0, width: picture.width, height: picture.height };
+  const size = { width: picture.width, height: picture.height, channels: 4 };
+  if (isOpaque(picture)) {
+    const averaged = averageArea(picture.data, size, whole, width, height);
+    return { width, height, data: new Uint8ClampedArray(averaged) };
+  }
+  const averaged = averageArea(premultiply(picture), size, whole, width, height);
+  const data = new Uint8ClampedArray(averaged.length);
+  for (let i = 0; i < data.length; i += 4) {
     const alpha = averaged[i + 3]! / 255;
     if (alpha === 0) continue;
-    result[i] = averaged[i]! / alpha;
-    result[i + 1] = averaged[i + 1]! / alpha;
-    result[i + 2] = averaged[i + 2]! / alpha;
-    result[i + 3] = averaged[i + 3]!;
+    data[i] = averaged[i]! / alpha;
+    data[i + 1] = averaged[i + 1]! / alpha;
+    data[i + 2] = averaged[i + 2]! / alpha;
+    data[i + 3] = averaged[i + 3]!;
   }
-  return { width, height, data: result };
+  return { width, height, data };
+}
+
+function isOpaque({ data }: Picture): boolean {
+  for (let i = 3; i < data.length; i += 4) if (data[i] !== 255) return false;
+  return true;
+}
+
+/** Colours weighted by opacity, in place of the colours. */
+function premultiply({ data }: Picture): Float32Array {
+  const weighted = new Float32Array(data.length);
+  for (let i = 0; i < data.length; i += 4) {
+    const alpha = data[i + 3]! / 255;
+    weighted[i] = data[i]! * alpha;
+    weighted[i + 1] = data[i + 1]! * alpha;
+    weighted[i + 2] = data[i + 2]! * alpha;
+    weighted[i + 3] = data[i + 3]!;
+  }
+  return weighted;
 }

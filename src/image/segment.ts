@@ -66,7 +66,7 @@ const MIN_FAINT = 8;
 /** On a plain background, parts of at least this share of the largest belong to the garment. */
 const PART_SHARE = 0.01;
 /** Radius of the tidying on a busy background, as a share of the longest edge. */
-const TIDY_SHARE = 1 / 160;
+const TIDY_SHARE = 1 / 112;
 
 /**
  * Where the garment is, or null where nothing stands out from the background.

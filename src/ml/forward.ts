@@ -11,6 +11,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { batchNormInTraining } from '../engine/batchNorm.ts';
 import { convMaxPoolGrey } from '../engine/greyConv.ts';
+import { simdBackend } from '../engine/wasm/training.ts';
+import {
+  conv2d,
+  dropout as dropUnits,
+  softmaxCrossEntropy,
+} from '../engine/wasm/trainingKernels.ts';
 import { BATCH_NORM_EPSILON } from './build.ts';
 import { hasBias, type LayerSpec } from './network.ts';
 
@@ -74,6 +80,8 @@ export function applyInTraining(
   dropout: number,
   random: Random,
 ): ForwardPass {
+  // The 'simd' backend has bias, ReLU and dropout at the price of none.
+  const fuses = simdBackend() !== null;
   const moments: BatchMoments[] = [];
   let value: tf.Tensor = x;
   let next = 0;
@@ -91,6 +99,14 @@ export function applyInTraining(
     switch (layer.kind) {
       case 'conv': {
         const kernel = first as tf.Tensor4D;
+        if (fuses && !isPooledNext) {
+          value = conv2d(value as tf.Tensor4D, kernel, (second ?? null) as tf.Tensor1D | null, {
+            pad: layer.padding,
+            relu: layer.activation === 'relu',
+            needsInputGradient: index > 0,
+          });
+          break;
+        }
         if (poolsItself(layers, index)) value = convMaxPoolGrey(x, kernel, layer.padding);
         else value = tf.conv2d(value as tf.Tensor4D, kernel, 1, layer.padding);
         apply((input) =>
@@ -107,13 +123,14 @@ export function applyInTraining(
           first as tf.Tensor1D,
           second as tf.Tensor1D,
           BATCH_NORM_EPSILON,
+          fuses && layers[index + 1]?.kind === 'relu',
         );
         moments.push({ mean: normed.mean, variance: normed.variance });
         value = normed.value;
         break;
       }
       case 'relu':
-        apply(tf.relu);
+        if (!fuses || layers[index - 1]?.kind !== 'batchNorm') apply(tf.relu);
         break;
       case 'maxPool': {
         const pooled = poolsItself(layers, index - 1)
@@ -130,7 +147,10 @@ export function applyInTraining(
         value = tf.reshape(value, [x.shape[0], -1]);
         break;
       case 'dropout':
-        if (dropout > 0) value = tf.mul(value, dropoutMask(value.shape, dropout, random));
+        if (dropout === 0) break;
+        value = fuses
+          ? dropUnits(value, dropout, Math.floor(random() * 2 ** 32))
+          : tf.mul(value, dropoutMask(value.shape, dropout, random));
         break;
       case 'dense': {
         const product = tf.matMul(value as tf.Tensor2D, first as tf.Tensor2D);
@@ -161,6 +181,7 @@ function dropoutMask(shape: number[], rate: number, random: Random): tf.Tensor {
  * Differentiable by the logits: softmax and logarithm are taken together, which cannot overflow.
  */
 export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D): tf.Scalar {
+  if (simdBackend()) return tf.mean(softmaxCrossEntropy(targets, logits));
   const numRows = logits.shape[0];
   const compute = tf.customGrad((...inputs) => {
     const [scores, save] = inputs as [tf.Tensor, tf.GradSaveFunc];

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { OptimizerKnobs } from '../engine/trainer.ts';
+import { InPlaceOptimizer, simdBackend } from '../engine/wasm/training.ts';
 import type { Recipe } from './recipe.ts';
 
 /** A weight of a tf.layers model. */
@@ -52,6 +53,8 @@ export function createOptimizer(
   weights: readonly Weight[],
   recipe: Pick<Recipe, 'optimizer' | 'momentum'>,
 ): Optimizer {
+  const simd = simdBackend();
+  if (simd) return new InPlaceOptimizer(simd, weights, optimizerKnobs(recipe));
   const shapes = weights.map((weight) => weight.read().shape);
   const sizes = shapes.map((shape) => tf.util.sizeFromShape(shape));
   const flatten = (tensors: readonly tf.Tensor[]) =>

@@ -12,7 +12,7 @@ const KEY = 'page';
 const SettingsSchema = v.object({
   network: v.picklist(['small', 'classic', 'deep']),
   recipe: RecipeSchema,
-  backend: v.picklist(['auto', 'webgl', 'webgpu', 'wasm', 'cpu']),
+  backend: v.picklist(['auto', 'webgl', 'webgpu', 'simd', 'wasm', 'cpu']),
   source: v.nullable(v.picklist(['full', 'sample'])),
 }) satisfies v.GenericSchema<unknown, Settings>;
 

@@ -91,9 +91,13 @@ export class Device {
     this.#vertexShader = this.#compile(gl.VERTEX_SHADER, VERTEX_SHADER);
   }
 
-  /** Of TensorFlow.js's WebGL backend, if that is in charge and has WebGL 2; else null. */
+  /** Of the backend in charge. */
   static current(): Device | null {
-    const backend = tf.backend();
+    return Device.of(tf.backend());
+  }
+
+  /** Of TensorFlow.js's WebGL backend, if it has WebGL 2; of other backends null. */
+  static of(backend: unknown): Device | null {
     if (!(backend instanceof tf.MathBackendWebGL)) return null;
     const known = devices.get(backend);
     if (known) return known;

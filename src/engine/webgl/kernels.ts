@@ -404,8 +404,12 @@ export async function registerWebGLKernels(
     tf.unregisterKernel(name, BACKEND);
     tf.registerKernel({
       ...original,
-      kernelFunc: (call) =>
-        KERNELS[name](device, call.inputs, call.attrs ?? {}) ?? original.kernelFunc(call),
+      kernelFunc(call) {
+        const own = Device.of(call.backend);
+        return (
+          (own && KERNELS[name](own, call.inputs, call.attrs ?? {})) ?? original.kernelFunc(call)
+        );
+      },
     });
     replaced.push(name);
   }

@@ -1,0 +1,15 @@
+/** The exports of the kernel module: one function a kernel, pointers in bytes, sizes in elements. */
+export { initThread, serve, setScratch } from './parallel';
+export { matMul, matMulScratch, matMulWorkspace, peakLoop } from './gemm';
+export {
+  convFilterGradient, convFilterGradientWorkspace, convForward, convForwardWorkspace,
+  convInputGradient, convInputGradientWorkspace, convScratch, convShape,
+} from './conv';
+export { averagePool, averagePoolGradient, maxPool, maxPoolGradient } from './pool';
+export { channelMoments, normalize, normalizeGradient, normWorkspace } from './normalize';
+export { binary, dropout, unary } from './elementwise';
+export {
+  argReduce, reduce, reduceWorkspace, softmax, softmaxCrossEntropy, softmaxCrossEntropyGradient,
+} from './reduce';
+export { copyLayout, fill, stridedCopy } from './copy';
+export { adam, sgd } from './optimizer';
