@@ -46,7 +46,7 @@ export async function run(options: readonly string[]): Promise<void> {
     console.log('\nOne operation, batch 64: ms, median (fastest – slowest)');
     for (const name of await page.call('operations')) {
       const times = await page.call('operation', name, 64, rounds);
-      console.log(`  ${name.padEnd(32)}${line(times.stock)}${line(times.ours)}${ratio(times)}`);
+      console.log(`  ${name.padEnd(36)}${line(times.stock)}${line(times.ours)}${ratio(times)}`);
     }
     await page.close();
 

@@ -191,10 +191,9 @@ async function prepare(who: Who, name: MeasuredName, batchSize: number): Promise
 /** What one operation costs: kernels of TensorFlow.js by name, and their inputs. */
 const OPERATIONS = {
   'convolution 13×13, 32→64': conv('Conv2D', 13, 32, 64),
-  'its gradient by input': conv('Conv2DBackpropInput', 13, 32, 64),
-  'its gradient by filter': conv('Conv2DBackpropFilter', 13, 32, 64),
-  'convolution 28×28, 1→32': conv('Conv2D', 28, 1, 32),
-  'its gradient by filter ': conv('Conv2DBackpropFilter', 28, 1, 32),
+  '  gradient by input': conv('Conv2DBackpropInput', 13, 32, 64),
+  '  gradient by filter': conv('Conv2DBackpropFilter', 13, 32, 64),
+  'convolution 28×28, 1→32, by filter': conv('Conv2DBackpropFilter', 28, 1, 32),
   'max pooling 26×26×32, gradient': (batch: number) => {
     const input = tf.randomNormal([batch, 26, 26, 32]);
     const dy = tf.randomNormal([batch, 13, 13, 32]);

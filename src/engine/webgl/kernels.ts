@@ -305,6 +305,8 @@ const KERNELS: Readonly<Record<KernelName, OwnKernel>> = {
     if (call?.stride !== 1 || call.info.filterWidth > MAX_KERNEL_WIDTH) return null;
     // A product alone: TensorFlow.js takes that for one, too.
     if (call.info.filterWidth === 1 && call.info.filterHeight === 1) return null;
+    // Channels come in fours here: of one, three quarters of the work would be for nothing.
+    if (call.info.inChannels < 4) return null;
     return inJob(device, (job) => {
       const pixels = job.bringIn(x);
       const { region, texture } = job.bringInFilter(filter);
