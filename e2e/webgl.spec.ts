@@ -3,7 +3,7 @@
  * no growth, few draws, half floats, and a word to the page when the context is lost.
  */
 import { openWebGLBrowser, type WebGLBrowser, type WebGLPage } from '../bench/webglPage.ts';
-import { expect, openApp, test, waitForState } from './fixtures.ts';
+import { expect, openWithSample, test, waitForState } from './fixtures.ts';
 
 test.describe('training on WebGL', () => {
   let browser: WebGLBrowser;
@@ -63,18 +63,28 @@ test('tells at once when the graphics card is taken away', async ({ page }) => {
     }\n`;
     await route.fulfill({ response, body: keep + (await response.text()) });
   });
-  await openApp(page);
+  await openWithSample(page);
   await page.evaluate(() => window.atelier.chooseBackend('webgl'));
   await waitForState(
     page,
     ({ engine }) => engine.phase === 'ready' && engine.info.active === 'webgl',
   );
-  const losing = page.workers().map((worker) =>
-    worker.evaluate(() => {
+  await page.evaluate(() => {
+    window.atelier.setNetwork('small');
+    window.atelier.setRecipe({ epochs: 50, batchSize: 32 });
+    void window.atelier.train();
+  });
+  await waitForState(
+    page,
+    ({ training }) => training.phase === 'training' && training.run.step > 0,
+  );
+  for (const worker of page.workers()) {
+    await worker.evaluate(() => {
       const { lastContext } = self as unknown as { lastContext?: WebGL2RenderingContext };
       lastContext?.getExtension('WEBGL_lose_context')?.loseContext();
-    }),
-  );
-  await Promise.all(losing);
-  await expect(page.getByText('WebGL stopped working')).toBeVisible({ timeout: 5000 });
+    });
+  }
+  await expect(page.getByText('WebGL stopped working').first()).toBeVisible({ timeout: 5000 });
+  // And starts anew.
+  await waitForState(page, ({ engine }) => engine.phase === 'ready');
 });
