@@ -188,7 +188,7 @@ test('where the GPU is only emulated, the page says so and uses WebAssembly', as
   await openApp(page);
   const engine = await readState(page, (state) => state.engine);
   if (engine.phase !== 'ready') throw new Error('No engine runs.');
-  expect(engine.info.active).toBe('wasm');
+  expect(engine.info.active).toBe('simd');
   await expect(page.locator('#top')).toContainText(engine.info.reason);
 });
 

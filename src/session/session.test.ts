@@ -410,6 +410,40 @@ describe('train', () => {
   });
 });
 
+describe('evaluate', () => {
+  it('gives no figures to a model that took the place of the one evaluated', async () => {
+    let begin = () => {};
+    let finish = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    let live = shipped;
+    const { parts } = play({
+      liveCard: () => live,
+      loadModel: async () => {
+        live = card;
+        return card;
+      },
+      evaluate: () =>
+        new Promise((resolve) => {
+          finish = () => resolve(evaluation);
+          begin();
+        }),
+    });
+    const session = createSession(parts);
+    await session.start();
+    await session.loadData('sample');
+    const whole = session.evaluate();
+    await begun;
+    await session.loadModel(card.id);
+    finish();
+    await whole;
+    const state = session.store.getState();
+    expect(state.evaluation.phase).toBe('idle');
+    expect(state.model).toEqual({ phase: 'live', card });
+  });
+});
+
 describe('classify', () => {
   it('answers the latest picture; those overtaken get null', async () => {
     const seen: number[] = [];

@@ -65,6 +65,8 @@ export interface Session {
   stop(): void;
   evaluate(): Promise<void>;
   removeRun(id: string): Promise<void>;
+  /** Puts a removed run back. */
+  restoreRun(run: RunSummary): Promise<void>;
 
   /** Resolves to null where a later call overtook this one. Rejects with the fault otherwise. */
   classify(picture: Picture): Promise<Classification | null>;
@@ -477,7 +479,9 @@ export function createSession(parts: SessionParts = browserParts): Session {
     try {
       await giveToModelWorker('test', data.testFile);
       const result = await onModel((api) => api.evaluate(Comlink.proxy(onProgress)));
-      const card = (await onModel((api) => api.liveCard())) ?? model.card;
+      const card = await onModel((api) => api.liveCard());
+      // Another model took its place meanwhile: these figures are not about it.
+      if (card?.id !== model.card.id) return;
       set({
         evaluation: { phase: 'ready', evaluation: result, modelId: card.id },
         model: { phase: 'live', card },
@@ -674,6 +678,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
     stop,
     evaluate,
     removeRun,
+    restoreRun: keepSummary,
     classify,
     classifyEach,
     saveModel,

@@ -54,6 +54,8 @@ interface Fault {
 let backend: BackendName | null = null;
 let live: LiveModel | null = null;
 let run: TrainingControl | null = null;
+/** Evaluations under way. */
+const evaluations = new Set<{ readonly model: tf.LayersModel; isDiscarded: boolean }>();
 let tellLost: (fault: Fault) => void = () => {};
 const parts: { [Part in PartName]?: { readonly dataset: Dataset; readonly name: string } } = {};
 
@@ -138,11 +140,11 @@ const api = {
         // and the page would miss that the run is over.
         if (event.kind === 'finished') await told;
       }
-      before?.model.dispose();
+      discard(before?.model);
       return card;
     } catch (error) {
       if (card.history.length > 0) {
-        before?.model.dispose();
+        discard(before?.model);
       } else {
         model.dispose();
         live = before;
@@ -169,7 +171,12 @@ const api = {
   async evaluate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
     const { model } = demandModel();
     const { dataset, name } = demandData('test');
-    const evaluation = await evaluateModel(model, dataset, name, onProgress);
+    const use = { model, isDiscarded: false };
+    evaluations.add(use);
+    const evaluation = await evaluateModel(model, dataset, name, onProgress).finally(() => {
+      evaluations.delete(use);
+      if (use.isDiscarded) discard(model);
+    });
     if (live?.model === model) {
       const { data, numRows, accuracy, loss } = evaluation;
       live = { model, card: { ...live.card, test: { data, numRows, accuracy, loss } } };
@@ -276,9 +283,16 @@ const api = {
 
 export type ModelWorkerApi = typeof api;
 
+/** Disposes a model that is live no more; one under evaluation when that is over. */
+function discard(model: tf.LayersModel | undefined): void {
+  const uses = [...evaluations].filter((use) => use.model === model);
+  if (uses.length === 0) model?.dispose();
+  for (const use of uses) use.isDiscarded = true;
+}
+
 /** Takes the place of the live model, which is disposed. */
 function makeLive({ model, card }: LiveModel): ModelCard {
-  live?.model.dispose();
+  discard(live?.model);
   live = { model, card };
   // Compiles what the first picture would otherwise wait for.
   predictPicture(model, new Uint8Array(PIXELS)).catch(() => {});

@@ -252,8 +252,7 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
 
       <div className={styles.beside}>
         {beside}
-        {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would be one more box */}
-        <div className={styles.cloths} role="group" aria-label="Cloth">
+        <fieldset className={styles.cloths} aria-label="Cloth">
           {CLOTHS.map(({ name, tone }) => (
             <button
               key={name}
@@ -270,10 +269,10 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
               />
             </button>
           ))}
-        </div>
+        </fieldset>
       </div>
 
-      <div className={styles.tools} role="toolbar" aria-label="Drawing tools">
+      <fieldset className={styles.tools} aria-label="Drawing tools">
         <div className={styles.group}>
           {TOOLS.map(({ tool, name, key, icon: Icon }) => (
             <button
@@ -333,7 +332,7 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
             onChange={(event) => choose({ size: event.target.valueAsNumber })}
           />
         </div>
-      </div>
+      </fieldset>
     </div>
   );
 }

@@ -7,6 +7,7 @@ import { type LegendEntry, LineFigure } from '../charts/LineFigure.tsx';
 import { Button } from '../controls/Button.tsx';
 import { SelectField } from '../controls/Field.tsx';
 import { formatPercent } from '../controls/figures.ts';
+import { toast } from '../controls/toast.tsx';
 import { session, useSession } from '../useSession.ts';
 import styles from './RunsTable.module.css';
 import {
@@ -170,7 +171,13 @@ function RunLine({
           size="small"
           icon={Trash2}
           aria-label={`Remove ${name}`}
-          onClick={() => void session.removeRun(run.id)}
+          onClick={() => {
+            void session.removeRun(run.id);
+            toast({
+              title: `${name} was removed`,
+              action: { label: 'Undo', onPress: () => void session.restoreRun(run) },
+            });
+          }}
         />
       </td>
     </tr>
