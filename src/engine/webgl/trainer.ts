@@ -2,7 +2,7 @@
  * Owns whole training steps on WebGL: plans the draws of a network once, forward, backward and
  * optimizer, and repeats them. Weights stay in the plan's textures meanwhile; `sync` brings them to
  * the tf.layers model. A step of a network with two convolutions and two dense layers is about 25
- * draws, where TensorFlow.js makes 200.
+ * draws, where TensorFlow.js makes 280.
  *
  * ReLU is never a draw: it is done by whoever writes its output, and whoever writes the gradient by
  * that output masks it.
