@@ -211,6 +211,33 @@ describe('start', () => {
 });
 
 describe('data', () => {
+  it('does not take a load that was cancelled for the choice', async () => {
+    let kept: string | null = null;
+    const played = play(
+      {},
+      {
+        load: async (source) => {
+          if (source === 'sample') return dataInfo;
+          throw new DOMException('Cancelled.', 'AbortError');
+        },
+      },
+    );
+    const session = createSession({
+      ...played.parts,
+      settings: {
+        readSettings: async () => null,
+        writeSettings: async ({ source }) => {
+          kept = source;
+        },
+      },
+    });
+    await session.start();
+    await session.loadData('sample');
+    await session.loadData('full');
+    expect(session.store.getState().data).toMatchObject({ phase: 'ready' });
+    expect(kept).toBe('sample');
+  });
+
   it('keeps the data in use where loading other data fails', async () => {
     const { parts } = play(
       {},
@@ -357,6 +384,29 @@ describe('train', () => {
     expect(library).toMatchObject({ phase: 'ready', fault: { message: /no room/ } });
   });
 
+  it('heeds a stop that comes before the run has begun', async () => {
+    let numRuns = 0;
+    const { parts } = play(
+      {
+        train: async () => {
+          numRuns++;
+          return card;
+        },
+      },
+      {
+        copy: () => {
+          session.stop();
+          return emptyDataset();
+        },
+      },
+    );
+    const session = createSession(parts);
+    await session.start();
+    await session.train();
+    expect(session.store.getState().training.phase).toBe('idle');
+    expect(numRuns).toBe(0);
+  });
+
   it('tells of a run that failed and keeps the weights that are left', async () => {
     const { parts } = play({
       train: async () => {
@@ -441,6 +491,22 @@ describe('evaluate', () => {
     const state = session.store.getState();
     expect(state.evaluation.phase).toBe('idle');
     expect(state.model).toEqual({ phase: 'live', card });
+  });
+});
+
+describe('a model worker that dies again and again', () => {
+  it('is not started for ever, and a person can retry', async () => {
+    const played = play();
+    const session = createSession(played.parts);
+    await session.start();
+    for (let loss = 0; loss < 3; loss++) played.crashModelWorker('The script could not be loaded.');
+    expect(session.store.getState().engine).toMatchObject({
+      phase: 'failed',
+      fault: { message: 'The script could not be loaded.' },
+    });
+    expect(played.numModelWorkers).toBe(3);
+    await session.chooseBackend('auto');
+    expect(session.store.getState().engine.phase).toBe('ready');
   });
 });
 

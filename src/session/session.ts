@@ -26,7 +26,7 @@ import {
   type SessionState,
   type TrainingState,
 } from './state.ts';
-import { openLine, type WorkerLine, type WorkerLostError } from './workers.ts';
+import { openLine, type WorkerLine, WorkerLostError } from './workers.ts';
 
 export type { GarmentPage } from '../data/dataset.ts';
 
@@ -119,6 +119,10 @@ const browserParts: SessionParts = {
 /** Points kept for the live charts of a run; past it every second one goes. */
 const MAX_CHART_POINTS = 300;
 
+/** A model worker lost this often within `LOSS_WINDOW_MS` is not started again by itself. */
+const MAX_LOSSES = 3;
+const LOSS_WINDOW_MS = 60_000;
+
 /** Makes the session. Nothing runs before `start()`. */
 export function createSession(parts: SessionParts = browserParts): Session {
   const store = createStore<SessionState>()(() => ({
@@ -140,17 +144,26 @@ export function createSession(parts: SessionParts = browserParts): Session {
 
   // ---- workers --------------------------------------------------------------------------------
 
-  let dataLine = parts.openDataLine(onDataLost);
+  /** Null until the first call, and after the worker died: the next call starts another. */
+  let dataLine: WorkerLine<DataWorkerApi> | null = null;
   let modelLine = parts.openModelLine(onModelLost);
-  /** Data parts the model worker holds now. A new worker or new data empties it. */
-  const partsInModelWorker = new Set<'train' | 'test'>();
+  const modelLossesMs: number[] = [];
+  /** The data of which the model worker holds each part. A new worker holds none. */
+  const partsInModelWorker = new Map<'train' | 'test', DataInfo>();
   /** Why the model used last could not be brought back at the start; null where it could. */
   let lastModelFault: Fault | null = null;
   /** Settles when the model worker's backend runs (or failed to); calls wait for it. */
   let modelStarted: Promise<void> = Promise.resolve();
 
+  function onData<Result>(
+    use: (api: Comlink.Remote<DataWorkerApi>) => Promise<Result>,
+  ): Promise<Result> {
+    dataLine ??= parts.openDataLine(onDataLost);
+    return dataLine.call(use);
+  }
+
   function onDataLost(error: WorkerLostError): void {
-    dataLine = parts.openDataLine(onDataLost);
+    dataLine = null;
     const { data } = get();
     if (data.phase !== 'idle' && data.phase !== 'failed') {
       set({
@@ -169,16 +182,30 @@ export function createSession(parts: SessionParts = browserParts): Session {
 
   function onModelLost(error: WorkerLostError): void {
     const { training, evaluation } = get();
-    const lostRun = 'run' in training ? training.run : null;
     if (isUnderWay(training)) {
-      const message = `${error.message} The run ended there; the weights of its last complete epoch are live again.`;
-      set({ training: { phase: 'failed', run: lostRun, fault: { name: error.name, message } } });
+      const run = hasRunUnderWay(training) ? training.run : null;
+      const left = run?.history.length
+        ? 'the best weights it had kept are brought back'
+        : 'the model from before it is brought back';
+      const message = `${error.message} The run ended there; ${left}.`;
+      set({ training: { phase: 'failed', run, fault: { name: error.name, message } } });
     }
     if (evaluation.phase === 'running') {
       set({ evaluation: { phase: 'failed', fault: toFault(error) } });
     }
-    modelLine = parts.openModelLine(onModelLost);
-    modelStarted = startModelWorker();
+    const nowMs = performance.now();
+    modelLossesMs.push(nowMs);
+    const numRecent = modelLossesMs.filter((lostMs) => nowMs - lostMs < LOSS_WINDOW_MS).length;
+    if (numRecent < MAX_LOSSES) {
+      modelLine = parts.openModelLine(onModelLost);
+      modelStarted = startModelWorker();
+    } else {
+      // Starting it over and over would only fail over and over. Calls reject until a person retries.
+      set({
+        engine: { phase: 'failed', fault: toFault(error) },
+        model: { phase: 'none', fault: null },
+      });
+    }
   }
 
   /** Brings a fresh model worker to life: backend, then the model last used, else the shipped one. */
@@ -205,7 +232,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
         .call((api) => api.loadLast())
         // Storage that fails must not leave the page without a model.
         .catch((error: unknown) => {
-          lastModelFault = toFault(error);
+          if (line === modelLine) lastModelFault = toFault(error);
           return null;
         });
       set({
@@ -220,16 +247,25 @@ export function createSession(parts: SessionParts = browserParts): Session {
   async function onModel<Result>(
     use: (api: Comlink.Remote<ModelWorkerApi>) => Promise<Result>,
   ): Promise<Result> {
-    await modelStarted;
+    // Another worker may take its place during the wait: that one has to start as well.
+    for (let started = null; started !== modelStarted; ) {
+      started = modelStarted;
+      await started;
+    }
     return modelLine.call(use);
   }
 
-  async function giveToModelWorker(part: 'train' | 'test', name: string): Promise<void> {
-    if (partsInModelWorker.has(part)) return;
-    const dataset = await dataLine.call((api) => api.copy(part));
+  /** @throws where other data came into use meanwhile: nothing may run on it by mistake. */
+  async function giveToModelWorker(part: 'train' | 'test', data: DataInfo): Promise<void> {
+    if (partsInModelWorker.get(part) === data) return;
+    const dataset = await onData((api) => api.copy(part));
+    if (dataInUse(get().data) !== data) {
+      throw new Error('Other data came into use just now. Start once more to use it.');
+    }
+    const name = part === 'train' ? data.trainFile : data.testFile;
     const buffers = [dataset.pixels.buffer, dataset.labels.buffer];
     await onModel((api) => api.setData(part, Comlink.transfer(dataset, buffers), name));
-    partsInModelWorker.add(part);
+    partsInModelWorker.set(part, data);
   }
 
   // ---- data -----------------------------------------------------------------------------------
@@ -263,9 +299,10 @@ export function createSession(parts: SessionParts = browserParts): Session {
     });
     try {
       const info = await load(Comlink.proxy(onProgress));
-      partsInModelWorker.clear();
       set({ data: { phase: 'ready', info, note } });
     } catch (error) {
+      // A lost worker has told its own story already.
+      if (error instanceof WorkerLostError) return;
       const fault = toFault(error);
       if (fault.name === 'AbortError') set({ data: before });
       else set({ data: { phase: 'failed', source, fault, previous } });
@@ -273,10 +310,10 @@ export function createSession(parts: SessionParts = browserParts): Session {
   }
 
   async function loadData(source: 'full' | 'sample', note: string | null = null): Promise<void> {
-    await loadWith(source, note, (onProgress) =>
-      dataLine.call((api) => api.load(source, onProgress)),
-    );
-    if (get().data.phase === 'ready') {
+    await loadWith(source, note, (onProgress) => onData((api) => api.load(source, onProgress)));
+    const { data } = get();
+    // A load that was cancelled leaves the data from before.
+    if (data.phase === 'ready' && data.info.source === source) {
       lastSource = source;
       await keepSettings();
     }
@@ -344,7 +381,11 @@ export function createSession(parts: SessionParts = browserParts): Session {
     set({ training: { phase: 'preparing', run }, evaluation: { phase: 'idle' } });
 
     try {
-      await giveToModelWorker('train', data.trainFile);
+      await giveToModelWorker('train', data);
+      if (get().training.phase === 'stopping') {
+        set({ training: { phase: 'idle' } });
+        return;
+      }
       const card = await onModel((api) =>
         api.train(
           { id: run.id, network, recipe },
@@ -357,15 +398,23 @@ export function createSession(parts: SessionParts = browserParts): Session {
       // A lost worker has told its own story already.
       if (isUnderWay(get().training)) {
         set({ training: { phase: 'failed', run: runUnderWay(), fault: toFault(error) } });
-        const card = await onModel((api) => api.liveCard()).catch(() => null);
-        if (card) set({ model: { phase: 'live', card } });
+        await takeLiveCard().catch(() => {});
       }
       return;
     }
     const { training } = get();
-    if (training.phase === 'finished') await keepRun(training.run, training.reason);
+    // A run stopped in its first epoch has nothing to compare.
+    if (training.phase === 'finished' && training.run.history.length > 0) {
+      await keepRun(training.run, training.reason);
+    }
     await refreshLibrary();
     await evaluate();
+  }
+
+  /** Shows the model that is live in the worker. */
+  async function takeLiveCard(): Promise<void> {
+    const card = await onModel((api) => api.liveCard());
+    if (card) set({ model: { phase: 'live', card } });
   }
 
   function runUnderWay(): Run | null {
@@ -382,6 +431,8 @@ export function createSession(parts: SessionParts = browserParts): Session {
         const { numTrain, numValidation, stepsPerEpoch } = event;
         const next: Run = { ...run, numTrain, numValidation, stepsPerEpoch };
         set({ training: { ...training, run: next } });
+        // From here on the network in training answers.
+        ignoreLoss(takeLiveCard());
         return;
       }
       case 'step': {
@@ -477,7 +528,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
       }
     };
     try {
-      await giveToModelWorker('test', data.testFile);
+      await giveToModelWorker('test', data);
       const result = await onModel((api) => api.evaluate(Comlink.proxy(onProgress)));
       const card = await onModel((api) => api.liveCard());
       // Another model took its place meanwhile: these figures are not about it.
@@ -492,7 +543,9 @@ export function createSession(parts: SessionParts = browserParts): Session {
       }
       await refreshLibrary();
     } catch (error) {
-      set({ evaluation: { phase: 'failed', fault: toFault(error) } });
+      if (get().evaluation.phase === 'running') {
+        set({ evaluation: { phase: 'failed', fault: toFault(error) } });
+      }
     }
   }
 
@@ -566,7 +619,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
 
   async function predictRows(part: 'train' | 'test', rows: Uint32Array): Promise<Float32Array> {
     const data = dataInUse(get().data);
-    if (data) await giveToModelWorker(part, part === 'train' ? data.trainFile : data.testFile);
+    if (data) await giveToModelWorker(part, data);
     return onModel((api) => api.predictRows(part, rows));
   }
 
@@ -620,15 +673,34 @@ export function createSession(parts: SessionParts = browserParts): Session {
     if (isUnderWay(get().training)) return;
     backendChoice = name;
     await keepSettings();
+    const unkept = await exportUnkept();
+    set({ evaluation: { phase: 'idle' } });
     // A fresh worker: nothing of the old backend (contexts, caches, a hung call) comes along.
     modelLine.end();
+    modelLossesMs.length = 0;
     modelLine = parts.openModelLine(onModelLost);
     modelStarted = startModelWorker();
     await modelStarted;
+    if (unkept) await replaceModel((api) => api.importModel([unkept]));
+  }
+
+  /** The live model as a file, where ending its worker would lose it; null where it is kept. */
+  async function exportUnkept(): Promise<File | null> {
+    const { model, library } = get();
+    if (model.phase !== 'live' || model.card.origin === 'shipped') return null;
+    const { id } = model.card;
+    if (library.phase === 'ready' && library.models.some(({ card }) => card.id === id)) return null;
+    try {
+      const { fileName, zip } = await exportModel();
+      return new File([zip], fileName);
+    } catch {
+      // A worker that does not answer any more has nothing left to save.
+      return null;
+    }
   }
 
   function cancelLoading(): void {
-    ignoreLoss(dataLine.call((api) => api.cancel()));
+    ignoreLoss(onData((api) => api.cancel()));
   }
 
   async function start(): Promise<void> {
@@ -653,12 +725,10 @@ export function createSession(parts: SessionParts = browserParts): Session {
     start,
     loadData,
     loadOwnData: (part, file) =>
-      loadWith('own', null, (onProgress) =>
-        dataLine.call((api) => api.loadOwn(part, file, onProgress)),
-      ),
+      loadWith('own', null, (onProgress) => onData((api) => api.loadOwn(part, file, onProgress))),
     cancelLoading,
-    garments: (query) => dataLine.call((api) => api.garments(query)),
-    garmentsAt: (part, rows) => dataLine.call((api) => api.garmentsAt(part, rows)),
+    garments: (query) => onData((api) => api.garments(query)),
+    garmentsAt: (part, rows) => onData((api) => api.garmentsAt(part, rows)),
     setNetwork(network) {
       set({ network });
       void keepSettings();

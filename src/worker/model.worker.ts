@@ -115,24 +115,28 @@ const api = {
         onUnkept?.(toFault(error));
       }
     };
+    /** Writes on the card; a name that was given meanwhile stays. */
+    const note = (news: Pick<Partial<ModelCard>, 'data' | 'history'>) => {
+      card = { ...card, ...news, name: live?.card.name ?? card.name };
+      live = { model, card };
+    };
     let stepsPerEpoch = 1;
     let toldAtMs = 0;
     try {
       for await (const event of train({ model, network, recipe, dataset, control })) {
         if (event.kind === 'preparing') {
           const { numTrain, numValidation } = event;
-          card = { ...card, data: { name, numTrain, numValidation } };
+          note({ data: { name, numTrain, numValidation } });
           ({ stepsPerEpoch } = event);
         } else if (event.kind === 'step') {
           const isLastOfEpoch = event.step % stepsPerEpoch === 0;
           if (!isLastOfEpoch && performance.now() - toldAtMs < STEP_INTERVAL_MS) continue;
           toldAtMs = performance.now();
         } else if (event.kind === 'epoch') {
-          card = { ...card, history: [...card.history, event.record] };
-          live = { model, card };
+          note({ history: [...card.history, event.record] });
           if (event.isBest) await keep();
-        } else if (event.kind === 'finished') {
-          live = { model, card };
+        } else if (event.kind === 'finished' && card.history.length > 0) {
+          // A run stopped in its first epoch must not take the place of the one kept before.
           await keep();
         }
         const told = onEvent(event);
@@ -245,8 +249,9 @@ const api = {
     const bytes = await response.blob();
     const file = new File([bytes], 'shipped.zip');
     const { model, card } = await importFiles([file]);
+    const liveCard = makeLive({ model, card: { ...card, origin: 'shipped' } });
     await store.setLastUsed(null).catch(() => {});
-    return makeLive({ model, card: { ...card, origin: 'shipped' } });
+    return liveCard;
   },
 
   /** Also of a model that is live. */
@@ -290,8 +295,13 @@ function discard(model: tf.LayersModel | undefined): void {
   for (const use of uses) use.isDiscarded = true;
 }
 
-/** Takes the place of the live model, which is disposed. */
+/**
+ * Takes the place of the live model, which is disposed.
+ * @throws {NothingThereError} where a run has begun meanwhile: its network is the live one.
+ */
 function makeLive({ model, card }: LiveModel): ModelCard {
+  if (run) model.dispose();
+  assertNoRun();
   discard(live?.model);
   live = { model, card };
   // Compiles what the first picture would otherwise wait for.
