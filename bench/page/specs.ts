@@ -1,6 +1,6 @@
 /**
- * Owns running TensorFlow.js's own op tests, as compiled in @tensorflow/tfjs-core, on the 'simd'
- * backend in a page.
+ * Owns running TensorFlow.js's own op tests, as compiled in @tensorflow/tfjs-core, on our kernels in
+ * a page.
  */
 import * as tf from '@tensorflow/tfjs';
 import { setTestEnvs } from '@tensorflow/tfjs-core/dist/jasmine_util';
@@ -8,6 +8,7 @@ import { setTestEnvs } from '@tensorflow/tfjs-core/dist/jasmine_util';
 import jasmineRequire from 'jasmine-core/lib/jasmine-core/jasmine.js';
 import { NATIVE } from '../../src/engine/wasm/nativeKernels.ts';
 import { registerSimdBackend } from '../../src/engine/wasm/register.ts';
+import { KERNEL_NAMES, registerWebGLKernels } from '../../src/engine/webgl/kernels.ts';
 
 export interface SpecResult {
   readonly name: string;
@@ -15,9 +16,17 @@ export interface SpecResult {
   readonly messages: readonly string[];
 }
 
+export interface SpecRun {
+  /** The 'simd' backend, with and without fused multiply-add, or the WebGL backend with our kernels. */
+  readonly system: 'relaxed' | 'plain' | 'webgl';
+  /** Of the files of specs, by a regular expression. */
+  readonly files: string;
+  /** Specs whose full name contains one of these are left out. */
+  readonly skipped: readonly string[];
+}
+
 declare global {
-  /** Runs every spec whose full name does not contain one of `skipped`. */
-  var runSpecs: (skipped: readonly string[], relaxed: boolean) => Promise<SpecResult[]>;
+  var runSpecs: (run: SpecRun) => Promise<SpecResult[]>;
 }
 
 const boot = jasmineRequire;
@@ -36,12 +45,26 @@ const SPECS = import.meta.glob([
   '!**/browser_test.js',
 ]);
 
-globalThis.runSpecs = async (skipped, relaxed) => {
-  await registerSimdBackend({ numThreads: 1, relaxed });
-  await tf.setBackend('simd');
-  setTestEnvs([{ name: 'simd', backendName: 'simd', isDataSync: true }]);
+async function start(system: SpecRun['system']): Promise<void> {
+  if (system === 'webgl') {
+    tf.env().set('SOFTWARE_WEBGL_ENABLED', true);
+    await tf.setBackend('webgl');
+    const replaced = await registerWebGLKernels();
+    if (replaced.length < KERNEL_NAMES.length) throw new Error(`Only ${replaced} are ours here.`);
+    setTestEnvs([{ name: 'webgl', backendName: 'webgl', isDataSync: true }]);
+  } else {
+    await registerSimdBackend({ numThreads: 1, relaxed: system === 'relaxed' });
+    await tf.setBackend('simd');
+    setTestEnvs([{ name: 'simd', backendName: 'simd', isDataSync: true }]);
+  }
+}
+
+globalThis.runSpecs = async ({ system, files, skipped }) => {
+  await start(system);
   jasmine.DEFAULT_TIMEOUT_INTERVAL = 60_000;
-  for (const load of Object.values(SPECS)) await load();
+  for (const [path, load] of Object.entries(SPECS)) {
+    if (new RegExp(files).test(path)) await load();
+  }
   const results: SpecResult[] = [];
   environment.addReporter({
     specDone({ fullName, status, failedExpectations }: JasmineResult) {

@@ -126,6 +126,17 @@ export function gatherBatch(dataset: Dataset, rows: Uint32Array, into: Float32Ar
   }
 }
 
+/** Writes the bytes of the pictures of `rows` into `into`: `[rows.length · 784]`, 0–255. */
+export function gatherBytes(dataset: Dataset, rows: Uint32Array, into: Uint8Array): void {
+  if (into.length < rows.length * PIXELS) {
+    throw new RangeError(`A batch of ${rows.length} needs ${rows.length * PIXELS} bytes.`);
+  }
+  rows.forEach((row, at) => {
+    assertRow(dataset, row);
+    into.set(dataset.pixels.subarray(row * PIXELS, (row + 1) * PIXELS), at * PIXELS);
+  });
+}
+
 /** Writes the labels of `rows` into `into`: `[rows.length]`, 0–9. */
 export function gatherLabels(
   dataset: Dataset,
@@ -145,10 +156,8 @@ export function gatherLabels(
 export function selectRows(dataset: Dataset, rows: Uint32Array): Dataset {
   const pixels = new Uint8Array(rows.length * PIXELS);
   const labels = new Uint8Array(rows.length);
+  gatherBytes(dataset, rows, pixels);
   gatherLabels(dataset, rows, labels);
-  rows.forEach((row, at) => {
-    pixels.set(dataset.pixels.subarray(row * PIXELS, (row + 1) * PIXELS), at * PIXELS);
-  });
   return { pixels, labels };
 }
 

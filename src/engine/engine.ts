@@ -16,6 +16,7 @@ import { explainBackend, isSoftwareRenderer, rankBackends } from './choice.ts';
 import { defaultNumThreads, kernelSupport } from './wasm/kernels.ts';
 import { registerSimdBackend } from './wasm/register.ts';
 import { registerWasmKernels } from './wasmKernels.ts';
+import { registerWebGLKernels } from './webgl/kernels.ts';
 
 /** A backend could not be started. The message is for people. */
 export class EngineError extends Error {
@@ -183,6 +184,7 @@ async function startBackend(
       ),
     ),
   );
+  if (name === 'webgl') await registerWebGLKernels();
 }
 
 async function prepare(name: BackendName): Promise<void> {

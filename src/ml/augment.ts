@@ -15,9 +15,31 @@ const MOVED_SHARE = 0.3;
 /** Furthest that a picture moves, in pixels, along each axis. */
 const MAX_SHIFT = 1;
 
+/** What happens to a picture of the training data. */
+export interface PictureChange {
+  readonly isMirrored: boolean;
+  /** Pixels that it then moves, negative to the left and up. */
+  readonly right: number;
+  readonly down: number;
+}
+
 /**
  * Mirrors about half of the pictures left to right and moves about a third of them by up to one
- * pixel; what comes in at the edges is black, as around every garment of the data.
+ * pixel.
+ *
+ * @param random Uniform in [0, 1).
+ */
+export function drawChange(random: () => number): PictureChange {
+  const isMirrored = random() < MIRRORED_SHARE;
+  const isMoved = random() < MOVED_SHARE;
+  const right = isMoved ? drawShift(random) : 0;
+  const down = isMoved ? drawShift(random) : 0;
+  return { isMirrored, right, down };
+}
+
+/**
+ * Changes each picture by a `drawChange` of its own; what comes in at the edges is black, as around
+ * every garment of the data.
  *
  * @param pictures `[numPictures, 28, 28]`, changed in place.
  * @param random Uniform in [0, 1).
@@ -30,10 +52,7 @@ export function augmentBatch(
   const original = new Float32Array(PIXELS);
   for (let index = 0; index < numPictures; index++) {
     const picture = pictures.subarray(index * PIXELS, (index + 1) * PIXELS);
-    const isMirrored = random() < MIRRORED_SHARE;
-    const isMoved = random() < MOVED_SHARE;
-    const right = isMoved ? drawShift(random) : 0;
-    const down = isMoved ? drawShift(random) : 0;
+    const { isMirrored, right, down } = drawChange(random);
     if (!isMirrored && right === 0 && down === 0) continue;
     original.set(picture);
     picture.fill(0);

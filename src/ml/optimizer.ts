@@ -3,6 +3,7 @@
  * the optimizers of TensorFlow.js take about 15 for each of the weights.
  */
 import * as tf from '@tensorflow/tfjs';
+import type { OptimizerKnobs } from '../engine/trainer.ts';
 import { InPlaceOptimizer, simdBackend } from '../engine/wasm/training.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -27,9 +28,24 @@ export interface Optimizer {
 const ADAM_BETA1 = 0.9;
 const ADAM_BETA2 = 0.999;
 
-/** Keeps Adam from dividing by nothing. Half floats know no smaller number than 6e-8. */
+/**
+ * Keeps Adam from dividing by nothing. Half floats know no smaller number than 6e-8.
+ *
+ * Not by `backend.floatPrecision()`: WebGL's says 16 of every device that renders 32.
+ */
 function adamEpsilon(): number {
-  return tf.backend().floatPrecision() === 16 ? 1e-4 : 1e-7;
+  const isHalf = tf.getBackend() === 'webgl' && !tf.env().getBool('WEBGL_RENDER_FLOAT32_ENABLED');
+  return isHalf ? 1e-4 : 1e-7;
+}
+
+/** What the recipe says of the optimizer, in numbers. */
+export function optimizerKnobs({
+  optimizer,
+  momentum,
+}: Pick<Recipe, 'optimizer' | 'momentum'>): OptimizerKnobs {
+  return optimizer === 'adam'
+    ? { kind: 'adam', beta1: ADAM_BETA1, beta2: ADAM_BETA2, epsilon: adamEpsilon() }
+    : { kind: 'sgd', momentum };
 }
 
 /** The weights must not be changed by others while the optimizer is in use. */
@@ -38,15 +54,7 @@ export function createOptimizer(
   recipe: Pick<Recipe, 'optimizer' | 'momentum'>,
 ): Optimizer {
   const simd = simdBackend();
-  if (simd) {
-    return new InPlaceOptimizer(
-      simd,
-      weights,
-      recipe.optimizer === 'adam'
-        ? { kind: 'adam', beta1: ADAM_BETA1, beta2: ADAM_BETA2, epsilon: adamEpsilon() }
-        : { kind: 'sgd', momentum: recipe.momentum },
-    );
-  }
+  if (simd) return new InPlaceOptimizer(simd, weights, optimizerKnobs(recipe));
   const shapes = weights.map((weight) => weight.read().shape);
   const sizes = shapes.map((shape) => tf.util.sizeFromShape(shape));
   const flatten = (tensors: readonly tf.Tensor[]) =>

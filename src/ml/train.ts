@@ -10,19 +10,21 @@ import {
   createRandom,
   type Dataset,
   gatherBatch,
+  gatherBytes,
   gatherLabels,
   shuffleRows,
   splitRows,
 } from '../data/dataset.ts';
+import { createTrainer } from '../engine/trainer.ts';
 import { NUM_CLASSES, PIXELS, SIDE } from '../fashion.ts';
-import { augmentBatch } from './augment.ts';
-import { BATCH_NORM_MOMENTUM } from './build.ts';
+import { augmentBatch, drawChange } from './augment.ts';
+import { BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM } from './build.ts';
 import { judgePredictions, type PredictionFigures } from './figures.ts';
 import { applyInTraining, type BatchMoments, crossEntropy, type ForwardPass } from './forward.ts';
 import { Meter, TrainingClock } from './meter.ts';
 import type { EpochRecord } from './modelCard.ts';
-import { NETWORKS, type NetworkName } from './network.ts';
-import { createOptimizer } from './optimizer.ts';
+import { hasBias, NETWORKS, type NetworkName } from './network.ts';
+import { createOptimizer, optimizerKnobs } from './optimizer.ts';
 import { predictRows } from './predict.ts';
 import { learningRateAt, type Recipe } from './recipe.ts';
 import { nextTurn } from './turn.ts';
@@ -149,7 +151,7 @@ export async function* train({
 
   const rows = split.train.slice();
   const shuffleRandom = createRandom(recipe.seed + 1);
-  const trainStep = prepareStep(model, network, recipe, dataset, batchSize);
+  const trainStep = await prepareStep(model, network, recipe, dataset, batchSize);
   const clock = new TrainingClock();
   const meter = new Meter(clock, batchSize);
   let epoch = 0;
@@ -168,6 +170,7 @@ export async function* train({
   async function report(): Promise<TrainEvent> {
     const losses = await meter.read();
     if (!losses.every(Number.isFinite) || !(await trainStep.isSound())) throw divergence();
+    trainStep.sync();
     tf.dispose([...good]);
     good = takeSnapshot(model);
     return {
@@ -253,10 +256,58 @@ interface TrainStep {
   run(batch: Uint32Array, learningRate: number): tf.Tensor1D;
   /** Whether all weights are numbers. Waits for the device. */
   isSound(): Promise<boolean>;
+  /** Makes sure that the model has the weights of the last step. */
+  sync(): void;
   dispose(): void;
 }
 
-function prepareStep(
+/** The backend's own step where it has one for this network, else one through TensorFlow.js. */
+async function prepareStep(
+  model: tf.LayersModel,
+  network: NetworkName,
+  recipe: Recipe,
+  dataset: Dataset,
+  batchSize: number,
+): Promise<TrainStep> {
+  const { layers } = NETWORKS[network];
+  const trainer = await createTrainer({
+    layers: layers.map((layer, index) =>
+      layer.kind === 'conv' ? { ...layer, hasBias: hasBias(layers, index) } : layer,
+    ),
+    weights: model.trainableWeights,
+    trackedWeights: model.nonTrainableWeights,
+    side: SIDE,
+    batchSize,
+    optimizer: optimizerKnobs(recipe),
+    dropout: recipe.dropout,
+    labelSmoothing: recipe.labelSmoothing,
+    epsilon: BATCH_NORM_EPSILON,
+    momentum: BATCH_NORM_MOMENTUM,
+  });
+  if (!trainer) return prepareTensorStep(model, network, recipe, dataset, batchSize);
+  await trainer.prepare();
+  const random = createRandom(recipe.seed + 2);
+  const pixels = new Uint8Array(batchSize * PIXELS);
+  const changes = new Float32Array(batchSize * 4);
+  return {
+    run(batch, learningRate) {
+      gatherBytes(dataset, batch, pixels);
+      batch.forEach((row, index) => {
+        const { isMirrored, right, down } = recipe.augment ? drawChange(random) : NO_CHANGE;
+        changes.set([Number(isMirrored), right, down, dataset.labels[row] as number], index * 4);
+      });
+      const seed = Math.floor(random() * 2 ** 32);
+      return trainer.step({ pixels, changes, seed }, learningRate);
+    },
+    isSound: () => trainer.isSound(),
+    sync: () => trainer.sync(),
+    dispose: () => trainer.dispose(),
+  };
+}
+
+const NO_CHANGE = { isMirrored: false, right: 0, down: 0 } as const;
+
+function prepareTensorStep(
   model: tf.LayersModel,
   network: NetworkName,
   recipe: Recipe,
@@ -300,6 +351,8 @@ function prepareStep(
       });
     },
     isSound: optimizer.hasFiniteWeights,
+    // Each step writes the weights into the model.
+    sync() {},
     dispose() {
       optimizer.dispose();
     },

@@ -1,0 +1,86 @@
+/**
+ * Owns the question whether the backend in charge takes whole training steps by itself, without
+ * TensorFlow.js's tensors between forward, backward and optimizer: WebGL does, where its shaders hold
+ * what they promise on this device. The training loop asks here and knows no backend.
+ */
+import type * as tf from '@tensorflow/tfjs';
+import { trainsRightly } from './webgl/selfCheck.ts';
+import { WebGLTrainer } from './webgl/trainer.ts';
+
+export type OptimizerKnobs =
+  | {
+      readonly kind: 'adam';
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+    }
+  | { readonly kind: 'sgd'; readonly momentum: number };
+
+/** A layer of a network, as trainers understand it. Convolutions have stride 1, pools 2×2. */
+export type TrainingLayer =
+  | {
+      readonly kind: 'conv';
+      readonly filters: number;
+      readonly kernel: number;
+      readonly padding: 'same' | 'valid';
+      readonly activation: 'relu' | 'linear';
+      readonly hasBias: boolean;
+    }
+  | { readonly kind: 'dense'; readonly units: number; readonly activation: 'relu' | 'linear' }
+  | { readonly kind: 'batchNorm' | 'relu' | 'maxPool' }
+  | { readonly kind: 'globalAveragePool' | 'flatten' | 'dropout' };
+
+/** As the weights of a tf.layers model are. */
+export interface Weight {
+  readonly name: string;
+  readonly shape: readonly (number | null)[];
+  read(): tf.Tensor;
+  write(value: tf.Tensor): unknown;
+}
+
+export interface TrainerRequest {
+  /** From pictures `[batchSize, side, side, 1]` to logits. */
+  readonly layers: readonly TrainingLayer[];
+  /** Of the model: kernel, bias, gamma, beta. */
+  readonly weights: readonly Weight[];
+  /** Mean and variance of each batch normalisation. */
+  readonly trackedWeights: readonly Weight[];
+  readonly side: number;
+  readonly batchSize: number;
+  readonly optimizer: OptimizerKnobs;
+  /** Share of units to drop, 0–1. */
+  readonly dropout: number;
+  readonly labelSmoothing: number;
+  /** Of batch normalisation; `momentum` is the share of the old value that tracking keeps. */
+  readonly epsilon: number;
+  readonly momentum: number;
+}
+
+/** What a step learns from. */
+export interface TrainingBatch {
+  /** `[batchSize · side · side]`, 0–255. */
+  readonly pixels: Uint8Array;
+  /** `[batchSize · 4]`: mirrored (1) or not (0), pixels to the right, pixels down, label. */
+  readonly changes: Float32Array;
+  /** 32 bits for dropout. */
+  readonly seed: number;
+}
+
+/** Trains the weights of a model. Has a copy of them, which no other changes. */
+export interface Trainer {
+  /** Resolves when steps can run without waiting for a compiler, as far as the device tells. */
+  prepare(): Promise<void>;
+  /** Takes one step. Gives loss (without smoothing) and accuracy of the batch, `[2]`, on the device. */
+  step(batch: TrainingBatch, learningRate: number): tf.Tensor1D;
+  /** Writes the weights as they are now into the model. Does not wait for the device. */
+  sync(): void;
+  /** Whether all weights are numbers. Waits for the device. */
+  isSound(): Promise<boolean>;
+  /** Frees everything; the model keeps the weights of the last `sync`. */
+  dispose(): void;
+}
+
+/** @returns null where the backend does not train by itself, or not such a network. */
+export async function createTrainer(request: TrainerRequest): Promise<Trainer | null> {
+  return (await trainsRightly()) ? WebGLTrainer.create(request) : null;
+}

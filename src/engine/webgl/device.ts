@@ -1,0 +1,369 @@
+/**
+ * Owns drawing in TensorFlow.js's WebGL context beside TensorFlow.js: programs, textures and draws
+ * with several outputs, which its own programs do not have. TensorFlow.js sets all the state it needs
+ * before each of its draws, and so does this; neither has to clean up after the other.
+ */
+import * as tf from '@tensorflow/tfjs';
+
+/** The device cannot do what a kernel needs, or a shader does not compile. */
+export class WebGLDeviceError extends Error {
+  override readonly name = 'WebGLDeviceError';
+}
+
+/** What a sampler of a shader reads. Layered textures have four layers. */
+export type SamplerKind = 'layered' | 'flat';
+export type UniformKind = 'float' | 'int' | 'uint';
+
+export interface ProgramSpec {
+  /** For error messages. */
+  readonly name: string;
+  readonly samplers: Readonly<Record<string, SamplerKind>>;
+  readonly uniforms?: Readonly<Record<string, UniformKind>>;
+  /** Colours written at once, as `out0` to `out3`. */
+  readonly numOutputs: number;
+  /** GLSL ES 3.00 after the declarations, with `main`. */
+  readonly body: string;
+}
+
+/** RGBA numbers (float32, or float16 where the device renders no more), or bytes (0–1). */
+export interface Texture {
+  readonly kind: SamplerKind;
+  readonly width: number;
+  readonly height: number;
+  readonly bytes: number;
+  readonly handle: WebGLTexture;
+}
+
+/** Where a draw writes, and which part of it. */
+export interface Target {
+  readonly framebuffer: WebGLFramebuffer;
+  /** Columns and rows from `x`, `y`; fragments outside are not drawn. */
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+interface Program {
+  readonly spec: ProgramSpec;
+  readonly handle: WebGLProgram;
+  readonly shader: WebGLShader;
+  /** Set at the first draw: asking earlier would wait for the compiler. */
+  locations: Map<string, WebGLUniformLocation | null> | null;
+}
+
+/** The first draw of the program has not happened yet, and may not have to wait. */
+export type ProgramId = Program;
+
+const NUM_LAYERS = 4;
+/** Every WebGL 2 device has textures of this side. */
+const MAX_SIDE = 2048;
+const POLL_MS = 4;
+
+const VERTEX_SHADER = `#version 300 es
+void main() {
+  vec2 corner = vec2(gl_VertexID == 1 ? 3.0 : -1.0, gl_VertexID == 2 ? 3.0 : -1.0);
+  gl_Position = vec4(corner, 0.0, 1.0);
+}`;
+
+const devices = new WeakMap<tf.MathBackendWebGL, Device>();
+
+export class Device {
+  readonly backend: tf.MathBackendWebGL;
+  /** Longest side of a texture. */
+  readonly maxSide: number;
+  readonly #gl: WebGL2RenderingContext;
+  readonly #vertexArray: WebGLVertexArrayObject;
+  readonly #vertexShader: WebGLShader;
+  readonly #scratch: WebGLFramebuffer;
+  readonly #programs = new Map<string, Program>();
+  readonly #isHalf: boolean;
+  #numBytes = 0;
+
+  private constructor(backend: tf.MathBackendWebGL, gl: WebGL2RenderingContext) {
+    this.backend = backend;
+    this.#gl = gl;
+    // Not `backend.floatPrecision()`, which says 16 of every device that renders float32.
+    this.#isHalf = !tf.env().getBool('WEBGL_RENDER_FLOAT32_ENABLED');
+    this.maxSide = Math.max(MAX_SIDE, gl.getParameter(gl.MAX_TEXTURE_SIZE));
+    this.#vertexArray = gl.createVertexArray();
+    this.#scratch = gl.createFramebuffer();
+    this.#vertexShader = this.#compile(gl.VERTEX_SHADER, VERTEX_SHADER);
+  }
+
+  /** Of the backend in charge. */
+  static current(): Device | null {
+    return Device.of(tf.backend());
+  }
+
+  /** Of TensorFlow.js's WebGL backend, if it has WebGL 2; of other backends null. */
+  static of(backend: unknown): Device | null {
+    if (!(backend instanceof tf.MathBackendWebGL)) return null;
+    const known = devices.get(backend);
+    if (known) return known;
+    const gl: unknown = backend.gpgpu.gl;
+    if (!(gl instanceof WebGL2RenderingContext)) return null;
+    const device = new Device(backend, gl);
+    devices.set(backend, device);
+    return device;
+  }
+
+  /** Bytes of all textures made here and not freed. */
+  get numBytes(): number {
+    return this.#numBytes;
+  }
+
+  /** Whether numbers are kept in 16 bits. */
+  get isHalf(): boolean {
+    return this.#isHalf;
+  }
+
+  // ---- textures -------------------------------------------------------------------------------
+
+  makeTexture(kind: SamplerKind, width: number, height: number): Texture {
+    if (Math.max(width, height) > this.maxSide) {
+      throw new WebGLDeviceError(
+        `A texture of ${width} × ${height} does not fit: this device ends at ${this.maxSide}.`,
+      );
+    }
+    const gl = this.#gl;
+    const format = this.#isHalf ? gl.RGBA16F : gl.RGBA32F;
+    const handle = gl.createTexture();
+    const target = kind === 'layered' ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(target, handle);
+    if (kind === 'layered') gl.texStorage3D(target, 1, format, width, height, NUM_LAYERS);
+    else gl.texStorage2D(target, 1, format, width, height);
+    this.#dontFilter(target);
+    const numLayers = kind === 'layered' ? NUM_LAYERS : 1;
+    const bytes = width * height * numLayers * (this.#isHalf ? 8 : 16);
+    this.#numBytes += bytes;
+    return { kind, width, height, bytes, handle };
+  }
+
+  /** One byte a texel, which shaders read as 0–1 in `.r`. */
+  makeByteTexture(width: number, height: number): Texture {
+    const gl = this.#gl;
+    const handle = gl.createTexture();
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, handle);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.R8, width, height);
+    this.#dontFilter(gl.TEXTURE_2D);
+    this.#numBytes += width * height;
+    return { kind: 'flat', width, height, bytes: width * height, handle };
+  }
+
+  #dontFilter(target: GLenum): void {
+    const gl = this.#gl;
+    gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
+    gl.texParameteri(target, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+    gl.texParameteri(target, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
+    gl.texParameteri(target, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+  }
+
+  /** Fills a flat texture: four numbers or one byte a texel, row by row. Does not wait. */
+  upload(texture: Texture, values: Float32Array | Uint8Array): void {
+    const gl = this.#gl;
+    const isBytes = values instanceof Uint8Array;
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, texture.handle);
+    if (isBytes) gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
+    gl.texSubImage2D(
+      gl.TEXTURE_2D,
+      0,
+      0,
+      0,
+      texture.width,
+      texture.height,
+      isBytes ? gl.RED : gl.RGBA,
+      isBytes ? gl.UNSIGNED_BYTE : gl.FLOAT,
+      values,
+    );
+    if (isBytes) gl.pixelStorei(gl.UNPACK_ALIGNMENT, 4);
+  }
+
+  freeTexture(texture: Texture): void {
+    this.#gl.deleteTexture(texture.handle);
+    this.#numBytes -= texture.bytes;
+  }
+
+  /** The texture of a tensor and its size, with a number a texel in `.r`, row by row. */
+  textureOf(tensor: tf.TensorInfo): { handle: WebGLTexture; width: number; height: number } {
+    const { backend } = this;
+    backend.uploadToGPU(tensor.dataId);
+    const data = backend.texData.get(tensor.dataId);
+    if (data.isPacked) throw new WebGLDeviceError('The tensor has four numbers a texel.');
+    if (!data.texture || !data.texShape) throw new WebGLDeviceError('The tensor has no texture.');
+    const [height, width] = data.texShape;
+    return { handle: data.texture.texture, width, height };
+  }
+
+  // ---- targets --------------------------------------------------------------------------------
+
+  /** To write all four layers of one texture, or one flat texture after the other, at once. */
+  makeTarget(textures: readonly [Texture, ...Texture[]]): Target {
+    const gl = this.#gl;
+    const [first] = textures;
+    const framebuffer = gl.createFramebuffer();
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    const attachments: GLenum[] = [];
+    if (first.kind === 'layered') {
+      for (let layer = 0; layer < NUM_LAYERS; layer++) {
+        const attachment = gl.COLOR_ATTACHMENT0 + layer;
+        gl.framebufferTextureLayer(gl.FRAMEBUFFER, attachment, first.handle, 0, layer);
+        attachments.push(attachment);
+      }
+    } else {
+      textures.forEach(({ handle }, index) => {
+        const attachment = gl.COLOR_ATTACHMENT0 + index;
+        gl.framebufferTexture2D(gl.FRAMEBUFFER, attachment, gl.TEXTURE_2D, handle, 0);
+        attachments.push(attachment);
+      });
+    }
+    gl.drawBuffers(attachments);
+    return { framebuffer, x: 0, y: 0, width: first.width, height: first.height };
+  }
+
+  freeTarget(target: Target): void {
+    this.#gl.deleteFramebuffer(target.framebuffer);
+  }
+
+  // ---- programs -------------------------------------------------------------------------------
+
+  /** Hands the program to the compiler and does not wait for it. Equal ones are made once. */
+  program(spec: ProgramSpec): ProgramId {
+    const source = fragmentSource(spec);
+    const known = this.#programs.get(source);
+    if (known) return known;
+    const gl = this.#gl;
+    const handle = gl.createProgram();
+    const shader = this.#compile(gl.FRAGMENT_SHADER, source);
+    gl.attachShader(handle, this.#vertexShader);
+    gl.attachShader(handle, shader);
+    gl.linkProgram(handle);
+    const program: Program = { spec, handle, shader, locations: null };
+    this.#programs.set(source, program);
+    return program;
+  }
+
+  #compile(type: GLenum, source: string): WebGLShader {
+    const gl = this.#gl;
+    const shader = gl.createShader(type);
+    if (!shader) throw new WebGLDeviceError('WebGL stopped working.');
+    gl.shaderSource(shader, source);
+    gl.compileShader(shader);
+    return shader;
+  }
+
+  /** Resolves when the compiler is done with all programs so far; other work goes on meanwhile. */
+  async compiled(): Promise<void> {
+    const gl = this.#gl;
+    const parallel = gl.getExtension('KHR_parallel_shader_compile');
+    if (!parallel) return;
+    for (const { handle } of this.#programs.values()) {
+      while (
+        !gl.isContextLost() &&
+        !gl.getProgramParameter(handle, parallel.COMPLETION_STATUS_KHR)
+      ) {
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      }
+    }
+  }
+
+  #locate(program: Program): Map<string, WebGLUniformLocation | null> {
+    const gl = this.#gl;
+    const { spec, handle, shader } = program;
+    if (!gl.getProgramParameter(handle, gl.LINK_STATUS) && !gl.isContextLost()) {
+      const log = gl.getShaderInfoLog(shader) || gl.getProgramInfoLog(handle);
+      throw new WebGLDeviceError(`The shader ${spec.name} does not compile: ${log}`);
+    }
+    const names = [...Object.keys(spec.samplers), ...Object.keys(spec.uniforms ?? {})];
+    const locations = new Map(names.map((name) => [name, gl.getUniformLocation(handle, name)]));
+    // biome-ignore lint/correctness/useHookAtTopLevel: WebGL's, not React's.
+    gl.useProgram(handle);
+    Object.keys(spec.samplers).forEach((name, unit) => {
+      gl.uniform1i(locations.get(name) ?? null, unit);
+    });
+    program.locations = locations;
+    return locations;
+  }
+
+  /**
+   * Draws every texel of the target.
+   * @param textures One a sampler, in the order of the program's; none may be part of the target.
+   */
+  draw(
+    program: ProgramId,
+    textures: readonly WebGLTexture[],
+    target: Target,
+    uniforms: Readonly<Record<string, number>> = {},
+  ): void {
+    const gl = this.#gl;
+    const { spec } = program;
+    const locations = program.locations ?? this.#locate(program);
+    // biome-ignore lint/correctness/useHookAtTopLevel: WebGL's, not React's.
+    gl.useProgram(program.handle);
+    gl.bindVertexArray(this.#vertexArray);
+    Object.values(spec.samplers).forEach((kind, unit) => {
+      gl.activeTexture(gl.TEXTURE0 + unit);
+      const bindTo = kind === 'layered' ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
+      gl.bindTexture(bindTo, textures[unit] ?? null);
+    });
+    for (const [name, kind] of Object.entries(spec.uniforms ?? {})) {
+      const location = locations.get(name) ?? null;
+      const value = uniforms[name] ?? 0;
+      if (kind === 'float') gl.uniform1f(location, value);
+      else if (kind === 'int') gl.uniform1i(location, value);
+      else gl.uniform1ui(location, value);
+    }
+    gl.bindFramebuffer(gl.FRAMEBUFFER, target.framebuffer);
+    gl.viewport(target.x, target.y, target.width, target.height);
+    gl.scissor(target.x, target.y, target.width, target.height);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+  }
+
+  /**
+   * Draws a new tensor, a number a texel.
+   * @param makeProgram Is told the width of the tensor's texture: number i is at (i % width, i / width).
+   */
+  drawTensor(
+    shape: number[],
+    makeProgram: (width: number) => ProgramSpec,
+    textures: readonly WebGLTexture[],
+    uniforms: Readonly<Record<string, number>> = {},
+  ): tf.TensorInfo {
+    const gl = this.#gl;
+    const tensor = this.backend.makeTensorInfo(shape, 'float32');
+    const { handle, width, height } = this.textureOf(tensor);
+    const framebuffer = this.#scratch;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, handle, 0);
+    this.draw(
+      this.program(makeProgram(width)),
+      textures,
+      { framebuffer, x: 0, y: 0, width, height },
+      uniforms,
+    );
+    return tensor;
+  }
+}
+
+function fragmentSource({ samplers, uniforms = {}, numOutputs, body }: ProgramSpec): string {
+  const lines = [
+    '#version 300 es',
+    'precision highp float;',
+    'precision highp int;',
+    'precision highp sampler2D;',
+    'precision highp sampler2DArray;',
+    ...Object.entries(samplers).map(
+      ([name, kind]) => `uniform ${kind === 'layered' ? 'sampler2DArray' : 'sampler2D'} ${name};`,
+    ),
+    ...Object.entries(uniforms).map(([name, kind]) => `uniform ${kind} ${name};`),
+    ...Array.from(
+      { length: numOutputs },
+      (_, index) => `layout(location = ${index}) out vec4 out${index};`,
+    ),
+    body,
+  ];
+  return lines.join('\n');
+}

@@ -1,0 +1,495 @@
+/**
+ * Owns the kernels of TensorFlow.js's WebGL backend that are replaced by our own shaders: whoever
+ * calls `tf.conv2d` or takes its gradient gets them. What they do not know (dilation, other data
+ * formats, other windows) goes to the stock kernel.
+ *
+ * A driver may compile a shader wrongly: each kernel is used only where it agrees with the stock one
+ * on this device.
+ */
+import * as tf from '@tensorflow/tfjs';
+import {
+  type ConvShape,
+  convFilterGradient,
+  convForward,
+  convInputGradient,
+} from './convolution.ts';
+import { Device, type ProgramSpec, type Target, type Texture, WebGLDeviceError } from './device.ts';
+import { emptyLines, fetchTexel, placeInRegion, type Region, RegionPlan } from './parameters.ts';
+import { maxPoolGradient } from './rearrangement.ts';
+import {
+  freeVolume,
+  LAYERS,
+  type Layout,
+  layOut,
+  makeVolume,
+  place,
+  type Volume,
+  write,
+} from './volume.ts';
+
+const BACKEND = 'webgl';
+
+export const KERNEL_NAMES = [
+  'Conv2D',
+  'Conv2DBackpropInput',
+  'Conv2DBackpropFilter',
+  'MaxPoolGrad',
+] as const;
+export type KernelName = (typeof KERNEL_NAMES)[number];
+
+type Shape4D = [number, number, number, number];
+type Inputs = tf.NamedTensorInfoMap;
+type Attributes = tf.NamedAttrMap;
+/** null where the call is not for this kernel. */
+type OwnKernel = (device: Device, inputs: Inputs, attrs: Attributes) => tf.TensorInfo | null;
+
+// ---- tensors in and out -------------------------------------------------------------------------
+
+/** A tensor's texture with a number a texel. */
+interface Flat {
+  readonly handle: WebGLTexture;
+  readonly width: number;
+  /** Of the tensor's first number. */
+  readonly offset: number;
+  readonly dispose: () => void;
+}
+
+function flat(device: Device, tensor: tf.TensorInfo): Flat {
+  const { backend } = device;
+  backend.uploadToGPU(tensor.dataId);
+  const { isPacked, slice } = backend.texData.get(tensor.dataId);
+  const plain = isPacked ? backend.unpackTensor(tensor) : tensor;
+  const { handle, width } = device.textureOf(plain);
+  return {
+    handle,
+    width,
+    offset: isPacked ? 0 : (slice?.flatOffset ?? 0),
+    dispose: () => {
+      if (isPacked) backend.disposeIntermediateTensorInfo(plain);
+    },
+  };
+}
+
+/** GLSL: number `index` of a flat tensor. */
+function numberAt(sampler: string, { width, offset }: Flat): string {
+  return `float numberAt(int index) {
+  index += ${offset};
+  return texelFetch(${sampler}, ivec2(index % ${width}, index / ${width}), 0).r;
+}`;
+}
+
+function bringIn(layout: Layout, from: Flat): ProgramSpec {
+  const { height, width, channels } = layout;
+  return {
+    name: 'tensor to volume',
+    samplers: { numbers: 'flat' },
+    numOutputs: 4,
+    body: `${numberAt('numbers', from)}
+vec4 pixelAt(int n, int y, int x, int channel) {
+  int index = ((n * ${height} + y) * ${width} + x) * ${channels} + channel;
+  return vec4(
+    numberAt(index),
+    ${[1, 2, 3].map((more) => `channel + ${more} < ${channels} ? numberAt(index + ${more}) : 0.0`).join(',\n    ')});
+}
+void main() {${place(layout)}
+${write(
+  layout,
+  LAYERS.map((layer) => `pixelAt(n, y, block * 4 + ${layer}, group * 4)`),
+)}
+}`,
+  };
+}
+
+function bringOut(layout: Layout, textureWidth: number): ProgramSpec {
+  const { height, width, channels, groups, blocks, foldBits } = layout;
+  return {
+    name: 'volume to tensor',
+    samplers: { pixels: 'layered' },
+    numOutputs: 1,
+    body: `
+void main() {
+  int index = int(gl_FragCoord.y) * ${textureWidth} + int(gl_FragCoord.x);
+  int channel = index % ${channels};
+  index /= ${channels};
+  int x = index % ${width};
+  index /= ${width};
+  int y = index % ${height};
+  int n = index / ${height};
+  int column = ((n & ${2 ** foldBits - 1}) * ${groups} + (channel >> 2)) * ${blocks} + (x >> 2);
+  vec4 pixel = texelFetch(pixels, ivec3(column, (n >> ${foldBits}) * ${height} + y, x & 3), 0);
+  out0 = vec4(pixel[channel & 3], 0.0, 0.0, 0.0);
+}`,
+  };
+}
+
+/** A filter `[height, width, channels, filters]` as rows of channels filled up to fours. */
+function bringInFilter([, , channels, filters]: Shape4D, region: Region, from: Flat): ProgramSpec {
+  const filled = Math.ceil(channels / 4) * 4;
+  return {
+    name: 'tensor to filter',
+    samplers: { numbers: 'flat' },
+    numOutputs: 1,
+    body: `${numberAt('numbers', from)}
+void main() {${placeInRegion(region)}
+  int channel = row % ${filled};
+  int index = ((row / ${filled}) * ${channels} + channel) * ${filters} + group * 4;
+  bool isInside = row < ${region.rows} && channel < ${channels};
+  out0 = vec4(
+    ${[0, 1, 2, 3].map((more) => `isInside && group * 4 + ${more} < ${filters} ? numberAt(index + ${more}) : 0.0`).join(',\n    ')});
+}`,
+  };
+}
+
+function bringOutFilter(
+  [, , channels, filters]: Shape4D,
+  region: Region,
+  textureWidth: number,
+): ProgramSpec {
+  const filled = Math.ceil(channels / 4) * 4;
+  return {
+    name: 'filter to tensor',
+    samplers: { values: 'flat' },
+    numOutputs: 1,
+    body: `
+void main() {
+  int index = int(gl_FragCoord.y) * ${textureWidth} + int(gl_FragCoord.x);
+  int column = index % ${filters};
+  index /= ${filters};
+  int row = (index / ${channels}) * ${filled} + index % ${channels};
+  vec4 texel = ${fetchTexel('values', `row * ${region.groups} + (column >> 2)`)};
+  out0 = vec4(texel[column & 3], 0.0, 0.0, 0.0);
+}`,
+  };
+}
+
+/** Draws that share scratch textures, which are freed together. */
+class Job {
+  readonly #device: Device;
+  readonly #volumes: Volume[] = [];
+  readonly #flats: { texture: Texture; target: Target }[] = [];
+  readonly #tensors: Flat[] = [];
+
+  constructor(device: Device) {
+    this.#device = device;
+  }
+
+  volume(shape: Shape4D): Volume {
+    const volume = makeVolume(this.#device, layOut(shape, this.#device.maxSide));
+    this.#volumes.push(volume);
+    return volume;
+  }
+
+  draw(spec: ProgramSpec, textures: readonly (Texture | Flat)[], target: Target): void {
+    this.#device.draw(
+      this.#device.program(spec),
+      textures.map(({ handle }) => handle),
+      target,
+    );
+  }
+
+  bringIn(tensor: tf.TensorInfo): Volume {
+    const from = flat(this.#device, tensor);
+    this.#tensors.push(from);
+    const volume = this.volume(tensor.shape as Shape4D);
+    this.draw(bringIn(volume.layout, from), [from], volume.target);
+    return volume;
+  }
+
+  bringOut({ layout, texture }: Volume): tf.TensorInfo {
+    const { batch, height, width, channels } = layout;
+    return this.#device.drawTensor(
+      [batch, height, width, channels],
+      (textureWidth) => bringOut(layout, textureWidth),
+      [texture.handle],
+    );
+  }
+
+  filter(shape: Shape4D): { region: Region; texture: Texture; target: Target } {
+    const [height, width, channels, filters] = shape;
+    const plan = new RegionPlan();
+    const region = plan.add(height * width * Math.ceil(channels / 4) * 4, filters);
+    const texture = this.#device.makeTexture('flat', emptyLines(1).length / 4, plan.numLines);
+    const target = this.#device.makeTarget([texture]);
+    this.#flats.push({ texture, target });
+    return { region, texture, target };
+  }
+
+  bringInFilter(tensor: tf.TensorInfo): { region: Region; texture: Texture } {
+    const from = flat(this.#device, tensor);
+    this.#tensors.push(from);
+    const shape = tensor.shape as Shape4D;
+    const { region, texture, target } = this.filter(shape);
+    this.draw(bringInFilter(shape, region, from), [from], target);
+    return { region, texture };
+  }
+
+  bringOutFilter(shape: Shape4D, region: Region, texture: Texture): tf.TensorInfo {
+    return this.#device.drawTensor(
+      shape,
+      (textureWidth) => bringOutFilter(shape, region, textureWidth),
+      [texture.handle],
+    );
+  }
+
+  parts(width: number, height: number): { texture: Texture; target: Target } {
+    const texture = this.#device.makeTexture('layered', width, height);
+    const made = { texture, target: this.#device.makeTarget([texture]) };
+    this.#flats.push(made);
+    return made;
+  }
+
+  dispose(): void {
+    for (const volume of this.#volumes) freeVolume(this.#device, volume);
+    for (const { texture, target } of this.#flats) {
+      this.#device.freeTarget(target);
+      this.#device.freeTexture(texture);
+    }
+    for (const tensor of this.#tensors) tensor.dispose();
+  }
+}
+
+function inJob<T>(device: Device, work: (job: Job) => T): T {
+  const job = new Job(device);
+  try {
+    return work(job);
+  } finally {
+    job.dispose();
+  }
+}
+
+// ---- kernels ------------------------------------------------------------------------------------
+
+interface ConvCall {
+  readonly info: tf.backend_util.Conv2DInfo;
+  /** Equal in both directions. */
+  readonly stride: number;
+}
+
+/** null for convolutions of other kinds. */
+function readConv(xShape: number[], filterShape: number[], attrs: Attributes): ConvCall | null {
+  const { strides, pad, dataFormat, dilations = 1, dimRoundingMode } = attrs;
+  if (dataFormat !== undefined && dataFormat !== 'NHWC') return null;
+  const info = tf.backend_util.computeConv2DInfo(
+    xShape as Shape4D,
+    filterShape as Shape4D,
+    strides as number | [number, number],
+    dilations as number | [number, number],
+    pad as 'same' | 'valid' | number,
+    dimRoundingMode as 'floor' | undefined,
+  );
+  const { strideHeight, strideWidth, dilationHeight, dilationWidth, inShape, outShape } = info;
+  if (strideHeight !== strideWidth || dilationHeight !== 1 || dilationWidth !== 1) return null;
+  if ([...inShape, ...outShape].includes(0)) return null;
+  return { info, stride: strideHeight };
+}
+
+function convShape(info: tf.backend_util.Conv2DInfo, input: Layout, output: Layout): ConvShape {
+  const { filterHeight, filterWidth, padInfo } = info;
+  return {
+    input,
+    output,
+    kernelHeight: filterHeight,
+    kernelWidth: filterWidth,
+    padTop: padInfo.top,
+    padLeft: padInfo.left,
+  };
+}
+
+/** GLSL unrolls each row of a filter: long ones would make endless shaders. */
+const MAX_KERNEL_WIDTH = 7;
+
+const KERNELS: Readonly<Record<KernelName, OwnKernel>> = {
+  Conv2D(device, inputs, attrs) {
+    const { x, filter } = inputs as { x: tf.TensorInfo; filter: tf.TensorInfo };
+    const call = readConv(x.shape, filter.shape, attrs);
+    if (call?.stride !== 1 || call.info.filterWidth > MAX_KERNEL_WIDTH) return null;
+    // A product alone: TensorFlow.js takes that for one, too.
+    if (call.info.filterWidth === 1 && call.info.filterHeight === 1) return null;
+    // Channels come in fours here: of one, three quarters of the work would be for nothing.
+    if (call.info.inChannels < 4) return null;
+    return inJob(device, (job) => {
+      const pixels = job.bringIn(x);
+      const { region, texture } = job.bringInFilter(filter);
+      const output = job.volume(call.info.outShape);
+      const shape = convShape(call.info, pixels.layout, output.layout);
+      const program = convForward(shape, region, { bias: false, relu: false });
+      job.draw(program, [pixels.texture, texture], output.target);
+      return job.bringOut(output);
+    });
+  },
+
+  Conv2DBackpropInput(device, inputs, attrs) {
+    const { dy, filter } = inputs as { dy: tf.TensorInfo; filter: tf.TensorInfo };
+    const call = readConv(attrs.inputShape as number[], filter.shape, attrs);
+    if (call?.stride !== 1 || call.info.filterWidth > MAX_KERNEL_WIDTH) return null;
+    return inJob(device, (job) => {
+      const gradients = job.bringIn(dy);
+      const { region, texture } = job.bringInFilter(filter);
+      const input = job.volume(call.info.inShape);
+      const shape = convShape(call.info, input.layout, gradients.layout);
+      const program = convInputGradient(shape, region, false);
+      job.draw(program, [gradients.texture, texture], input.target);
+      return job.bringOut(input);
+    });
+  },
+
+  Conv2DBackpropFilter(device, inputs, attrs) {
+    const { x, dy } = inputs as { x: tf.TensorInfo; dy: tf.TensorInfo };
+    const filterShape = attrs.filterShape as Shape4D;
+    const call = readConv(x.shape, filterShape, attrs);
+    if (!call) return null;
+    return inJob(device, (job) => {
+      const pixels = job.bringIn(x);
+      const gradients = job.bringIn(dy);
+      const { region, texture, target } = job.filter(filterShape);
+      const shape = convShape(call.info, pixels.layout, gradients.layout);
+      const { partial, width, height, total } = convFilterGradient(shape, region, {
+        bias: false,
+        stride: call.stride,
+      });
+      const parts = job.parts(width, height);
+      job.draw(partial, [pixels.texture, gradients.texture], parts.target);
+      job.draw(total, [parts.texture], target);
+      return job.bringOutFilter(filterShape, region, texture);
+    });
+  },
+
+  MaxPoolGrad(device, inputs, attrs) {
+    const { dy, input } = inputs as { dy: tf.TensorInfo; input: tf.TensorInfo };
+    const { filterSize, strides, pad, dimRoundingMode } = attrs;
+    const info = tf.backend_util.computePool2DInfo(
+      input.shape as Shape4D,
+      filterSize as number | [number, number],
+      strides as number | [number, number],
+      1,
+      pad as 'same' | 'valid' | number,
+      dimRoundingMode as 'floor' | undefined,
+    );
+    const { filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = info;
+    const isPair = [filterHeight, filterWidth, strideHeight, strideWidth].every((n) => n === 2);
+    const isInside = Object.values(padInfo).every((n) => n === 0 || typeof n === 'string');
+    const hasAll = info.outHeight === info.inHeight >> 1 && info.outWidth === info.inWidth >> 1;
+    if (!isPair || !isInside || !hasAll || [...input.shape, ...dy.shape].includes(0)) return null;
+    return inJob(device, (job) => {
+      const pixels = job.bringIn(input);
+      const gradients = job.bringIn(dy);
+      const output = job.volume(input.shape as Shape4D);
+      const program = maxPoolGradient(pixels.layout, gradients.layout, false);
+      job.draw(program, [pixels.texture, gradients.texture], output.target);
+      return job.bringOut(output);
+    });
+  },
+};
+
+// ---- registering --------------------------------------------------------------------------------
+
+const stock = new Map<KernelName, tf.KernelConfig>();
+
+/**
+ * Replaces the kernels of the WebGL backend, which must be the one in charge: those that agree with
+ * the stock ones on this device.
+ *
+ * @param names Those to replace; the others are stock again.
+ * @returns Those replaced.
+ */
+export async function registerWebGLKernels(
+  names: Iterable<KernelName> = KERNEL_NAMES,
+): Promise<readonly KernelName[]> {
+  restoreStockKernels();
+  const device = Device.current();
+  if (!device) return [];
+  const replaced: KernelName[] = [];
+  for (const name of names) {
+    const original = tf.getKernel(name, BACKEND);
+    if (!original || !(await agrees(name, device, original))) continue;
+    stock.set(name, original);
+    tf.unregisterKernel(name, BACKEND);
+    tf.registerKernel({
+      ...original,
+      kernelFunc(call) {
+        const own = Device.of(call.backend);
+        return (
+          (own && KERNELS[name](own, call.inputs, call.attrs ?? {})) ?? original.kernelFunc(call)
+        );
+      },
+    });
+    replaced.push(name);
+  }
+  return replaced;
+}
+
+export function restoreStockKernels(): void {
+  for (const [name, original] of stock) {
+    tf.unregisterKernel(name, BACKEND);
+    tf.registerKernel(original);
+  }
+  stock.clear();
+}
+
+/** Odd sizes, so that every edge of the layouts is met. */
+const CHECK_X: Shape4D = [2, 7, 6, 5];
+const CHECK_FILTER: Shape4D = [3, 3, 5, 6];
+const CHECK_DY: Shape4D = [2, 5, 4, 6];
+const CHECK_POOLED: Shape4D = [2, 3, 3, 5];
+/** Half floats have 11 bits, and sums of some hundred products lose some. */
+const TOLERANCE = { full: 1e-4, half: 2e-2 };
+
+function checkCall(name: KernelName): { inputs: Record<string, tf.Tensor>; attrs: Attributes } {
+  const x = tf.randomUniform(CHECK_X, -1, 1, 'float32', 1);
+  const conv = { strides: 1, pad: 'valid', dataFormat: 'NHWC', dilations: 1 };
+  switch (name) {
+    case 'Conv2D':
+      return {
+        inputs: { x, filter: tf.randomUniform(CHECK_FILTER, -1, 1, 'float32', 2) },
+        attrs: conv,
+      };
+    case 'Conv2DBackpropInput': {
+      const filter = tf.randomUniform(CHECK_FILTER, -1, 1, 'float32', 2);
+      const dy = tf.randomUniform(CHECK_DY, -1, 1, 'float32', 3);
+      return { inputs: { dy, filter }, attrs: { ...conv, inputShape: CHECK_X } };
+    }
+    case 'Conv2DBackpropFilter': {
+      const dy = tf.randomUniform(CHECK_DY, -1, 1, 'float32', 3);
+      return { inputs: { x, dy }, attrs: { ...conv, filterShape: CHECK_FILTER } };
+    }
+    case 'MaxPoolGrad': {
+      const dy = tf.randomUniform(CHECK_POOLED, -1, 1, 'float32', 3);
+      const attrs = { filterSize: 2, strides: 2, pad: 'valid' };
+      return { inputs: { dy, input: x, output: dy }, attrs };
+    }
+    default:
+      throw new RangeError(`Unknown kernel ${name satisfies never}.`);
+  }
+}
+
+async function agrees(
+  name: KernelName,
+  device: Device,
+  original: tf.KernelConfig,
+): Promise<boolean> {
+  let tensors: [tf.Tensor, tf.Tensor];
+  try {
+    tensors = tf.tidy(() => {
+      const { inputs, attrs } = checkCall(name);
+      const expected = tf.engine().runKernel(name, inputs, attrs) as tf.Tensor;
+      const own = KERNELS[name](device, inputs, attrs);
+      if (!own) throw new Error(`The check of ${original.kernelName} is not one of its calls.`);
+      return [expected, tf.engine().makeTensorFromTensorInfo(own)];
+    });
+  } catch (error) {
+    if (error instanceof WebGLDeviceError) return false;
+    throw error;
+  }
+  const [expected, actual] = await Promise.all(tensors.map((tensor) => tensor.data<'float32'>()));
+  tf.dispose(tensors);
+  const tolerance = device.isHalf ? TOLERANCE.half : TOLERANCE.full;
+  return isClose(actual as Float32Array, expected as Float32Array, tolerance);
+}
+
+/** Whether all numbers agree within the tolerance, a share of the largest. */
+export function isClose(actual: Float32Array, expected: Float32Array, tolerance: number): boolean {
+  const largest = expected.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+  return expected.every(
+    (value, index) => Math.abs(value - (actual[index] ?? Number.NaN)) <= largest * tolerance,
+  );
+}
