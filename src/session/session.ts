@@ -481,7 +481,8 @@ export function createSession(parts: SessionParts = browserParts): Session {
   function resume(): void {
     const { training } = get();
     if (training.phase !== 'paused') return;
-    set({ training: { phase: 'training', run: training.run } });
+    // Figures measured in the pause are not about the network that learns on.
+    set({ training: { phase: 'training', run: training.run }, evaluation: { phase: 'idle' } });
     ignoreLoss(onModel((api) => api.resume()));
   }
 
@@ -531,8 +532,8 @@ export function createSession(parts: SessionParts = browserParts): Session {
       await giveToModelWorker('test', data);
       const result = await onModel((api) => api.evaluate(Comlink.proxy(onProgress)));
       const card = await onModel((api) => api.liveCard());
-      // Another model took its place meanwhile: these figures are not about it.
-      if (card?.id !== model.card.id) return;
+      // Another model took its place meanwhile, or it learnt on: these figures are not about it.
+      if (card?.id !== model.card.id || get().evaluation.phase !== 'running') return;
       set({
         evaluation: { phase: 'ready', evaluation: result, modelId: card.id },
         model: { phase: 'live', card },
