@@ -15,34 +15,12 @@ import {
   columnTile, packPanel, rowTile,
 } from './gemm';
 import { JOB, parallel, scratch } from './parallel';
-
-/** Sizes and steps of a convolution, laid out by convShape.ts in JavaScript. All numbers are i32. */
-@unmanaged
-export class ConvShape {
-  batch: i32;
-  height: i32;
-  width: i32;
-  channels: i32;
-  outHeight: i32;
-  outWidth: i32;
-  outChannels: i32;
-  filterHeight: i32;
-  filterWidth: i32;
-  strideHeight: i32;
-  strideWidth: i32;
-  dilationHeight: i32;
-  dilationWidth: i32;
-  padTop: i32;
-  padLeft: i32;
-}
-
-/** Bytes of a ConvShape, which lies at the start of the job block. */
-export const SHAPE_BYTES: usize = 64;
-
-/** Where JavaScript writes the ConvShape before a call of this module. */
-export function convShape(): usize {
-  return JOB;
-}
+import { ConvShape } from './shape';
+import {
+  winogradFilterGradient, winogradFilterGradientWorkspace, winogradForward,
+  winogradForwardPays, winogradForwardWorkspace, winogradInputGradient,
+  winogradInputGradientWorkspace, winogradInputPays, winogradScratch,
+} from './winograd';
 
 @unmanaged
 class ConvJob extends ConvShape {
@@ -94,7 +72,9 @@ export function convScratch(): usize {
   const patches = s.channels < COPY_BELOW
     ? <usize>CHUNK_ROWS * <usize>(taps() * s.channels) * 4
     : 0;
-  return TILE_SCRATCH + max(table + rows + patches, filterScratch()) + 64;
+  const direct = TILE_SCRATCH + max(table + rows + patches, filterScratch()) + 64;
+  const winograd = winogradForwardPays() || winogradInputPays() ? winogradScratch() : 0;
+  return max(direct, winograd);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -102,6 +82,7 @@ export function convScratch(): usize {
 
 /** Bytes of shared workspace for `convForward`. */
 export function convForwardWorkspace(): usize {
+  if (winogradForwardPays()) return winogradForwardWorkspace();
   const s = job();
   return <usize>((s.outChannels + 7) >> 3) * <usize>(taps() * s.channels) * 32;
 }
@@ -110,6 +91,10 @@ export function convForwardWorkspace(): usize {
 export function convForward(
   x: usize, w: usize, bias: usize, y: usize, packed: usize, relu: i32,
 ): void {
+  if (winogradForwardPays()) {
+    winogradForward(x, w, bias, y, packed, relu);
+    return;
+  }
   const s = job();
   s.x = x;
   s.w = w;
@@ -229,12 +214,17 @@ function runTiles(
 
 /** Bytes of shared workspace for `convInputGradient`. */
 export function convInputGradientWorkspace(): usize {
+  if (winogradInputPays()) return winogradInputGradientWorkspace();
   const s = job();
   return <usize>((s.channels + 7) >> 3) * <usize>(taps() * s.outChannels) * 32;
 }
 
 /** dx: how the loss changes with x, from dy: how it changes with y. */
 export function convInputGradient(dy: usize, w: usize, dx: usize, packed: usize): void {
+  if (winogradInputPays()) {
+    winogradInputGradient(dy, w, dx, packed);
+    return;
+  }
   const s = job();
   s.dy = dy;
   s.w = w;
@@ -452,6 +442,7 @@ function partialFloats(): usize {
 
 /** Bytes of shared workspace for `convFilterGradient`. */
 export function convFilterGradientWorkspace(): usize {
+  if (winogradForwardPays()) return winogradFilterGradientWorkspace();
   const s = job();
   s.rows = gradientTaps() * tilesPerTap() * TILE_ROWS;
   s.numPanels = (s.outChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
@@ -468,6 +459,10 @@ export function convFilterGradientWorkspace(): usize {
 export function convFilterGradient(
   x: usize, dy: usize, dw: usize, partials: usize, y: usize, maskedDy: usize, dBias: usize,
 ): void {
+  if (winogradForwardPays()) {
+    winogradFilterGradient(x, dy, dw, partials, y, maskedDy, dBias);
+    return;
+  }
   const s = job();
   s.x = x;
   s.dy = dy;

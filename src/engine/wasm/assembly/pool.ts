@@ -3,8 +3,8 @@
  * won (the first among equals, as in the `cpu` backend), so that the gradient reads neither input
  * nor output. A window that is all negative, or all -∞, has a winner like any other.
  */
-import { ConvShape } from './conv';
 import { JOB, parallel } from './parallel';
+import { ConvShape } from './shape';
 
 /** A pool's shape is a ConvShape whose channels and outChannels are equal. */
 @unmanaged
