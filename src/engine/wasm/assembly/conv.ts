@@ -151,23 +151,21 @@ function forwardChunk(chunk: i32): void {
     const top = outY * s.strideHeight - s.padTop;
     const left = outX * s.strideWidth - s.padLeft;
     const picture = s.x + <usize>image * <usize>s.height * rowBytes;
-    let to = patches + <usize>row * <usize>patch * 4;
-    if (copies) store<usize>(at, to, HEAD_BYTES + 4);
-    let pointer = at + HEAD_BYTES + 4;
-    for (let ky = 0; ky < s.filterHeight; ky++) {
-      const inY = top + ky * s.dilationHeight;
-      const rowInside = <u32>inY < <u32>s.height && row < numRows;
-      for (let kx = 0; kx < s.filterWidth; kx++) {
-        const inX = left + kx * s.dilationWidth;
-        const inside = rowInside && <u32>inX < <u32>s.width;
-        const from = inside ? picture + <usize>inY * rowBytes + <usize>inX * pixelBytes : zeros;
-        if (copies) {
-          for (let c = 0; c < s.channels; c++) {
-            store<f32>(to, load<f32>(from + (<usize>c << 2)));
-            to += 4;
-          }
-        } else {
-          store<usize>(pointer, from);
+    if (copies) {
+      const to = patches + <usize>row * <usize>patch * 4;
+      store<usize>(at, to, HEAD_BYTES + 4);
+      if (row < numRows) copyPatch(picture, top, left, to);
+    } else {
+      let pointer = at + HEAD_BYTES + 4;
+      for (let ky = 0; ky < s.filterHeight; ky++) {
+        const inY = top + ky * s.dilationHeight;
+        const rowInside = <u32>inY < <u32>s.height && row < numRows;
+        for (let kx = 0; kx < s.filterWidth; kx++) {
+          const inX = left + kx * s.dilationWidth;
+          const inside = rowInside && <u32>inX < <u32>s.width;
+          store<usize>(
+            pointer, inside ? picture + <usize>inY * rowBytes + <usize>inX * pixelBytes : zeros,
+          );
           pointer += SEGMENT_BYTES;
         }
       }
@@ -190,6 +188,42 @@ function forwardChunk(chunk: i32): void {
     }
   }
   runTiles(table, tileBytes, numTiles, depth, <usize>patch * 32, s.outChannels, s.bias, s.flags);
+}
+
+/**
+ * Copies the patch at (top, left) of a picture into one row, [taps][channels]; what lies outside the
+ * picture is 0. May write up to three numbers more.
+ */
+function copyPatch(picture: usize, top: i32, left: i32, to: usize): void {
+  const s = job();
+  const pixelBytes = <usize>s.channels * 4;
+  const rowBytes = <usize>s.width * pixelBytes;
+  const isInside = top >= 0 && left >= 0 && s.dilationWidth == 1
+    && top + (s.filterHeight - 1) * s.dilationHeight < s.height
+    && left + s.filterWidth <= s.width;
+  if (isInside) {
+    let from = picture + <usize>top * rowBytes + <usize>left * pixelBytes;
+    const runBytes = <usize>s.filterWidth * pixelBytes;
+    for (let ky = 0; ky < s.filterHeight; ky++) {
+      for (let i: usize = 0; i < runBytes; i += 16) v128.store(to + i, v128.load(from + i));
+      to += runBytes;
+      from += rowBytes * <usize>s.dilationHeight;
+    }
+    return;
+  }
+  for (let ky = 0; ky < s.filterHeight; ky++) {
+    const inY = top + ky * s.dilationHeight;
+    const rowInside = <u32>inY < <u32>s.height;
+    for (let kx = 0; kx < s.filterWidth; kx++) {
+      const inX = left + kx * s.dilationWidth;
+      const inside = rowInside && <u32>inX < <u32>s.width;
+      const from = picture + <usize>inY * rowBytes + <usize>inX * pixelBytes;
+      for (let c: usize = 0; c < pixelBytes; c += 4) {
+        store<f32>(to + c, inside ? load<f32>(from + c) : 0);
+      }
+      to += pixelBytes;
+    }
+  }
 }
 
 /** All tiles of a chunk against all panels; a panel stays in the cache for all tiles. */
@@ -426,7 +460,14 @@ function filterScratch(): usize {
   const packedDy = <usize>(groupImages() * bandRows() * s.outWidth)
     * <usize>(((s.outChannels + 7) >> 3) * 8) * 4;
   const bias = <usize>(s.outChannels + 8) * 4;
-  return packedX + packedDy + bias;
+  return packedX + packedDy + bias + patchScratch();
+}
+
+/** Bytes of one patch, with what its copy may write past its end: the last part of the scratch. */
+// @ts-ignore: decorator
+@inline
+function patchScratch(): usize {
+  return copiesPatches() ? <usize>(tilesPerTap() * TILE_ROWS + 4) * 4 : 0;
 }
 
 function numPartials(): i32 {
@@ -577,34 +618,22 @@ function packInput(
 /** Copies the patches of a picture's positions, cut into tiles of four: [tile][position][4]. */
 function packPatches(image: i32, firstRow: i32, numRows: i32, out: usize, tileBytes: usize): void {
   const s = job();
-  const patch = taps() * s.channels;
-  const filled = tilesPerTap() * TILE_ROWS;
+  const patchBytes = <usize>(taps() * s.channels) * 4;
+  const filledBytes = <usize>(tilesPerTap() * TILE_ROWS) * 4;
+  const picture = s.x + <usize>(image * s.height * s.width * s.channels) * 4;
+  const patch = scratch() + TILE_SCRATCH + filterScratch() - patchScratch();
+  let to = out;
   for (let row = 0; row < numRows; row++) {
     const top = (firstRow + row) * s.strideHeight - s.padTop;
     for (let column = 0; column < s.outWidth; column++) {
-      const left = column * s.strideWidth - s.padLeft;
-      const to = out + <usize>(row * s.outWidth + column) * 16;
-      let n = 0;
-      for (let ky = 0; ky < s.filterHeight; ky++) {
-        const inY = top + ky * s.dilationHeight;
-        const rowInside = <u32>inY < <u32>s.height;
-        for (let kx = 0; kx < s.filterWidth; kx++) {
-          const inX = left + kx * s.dilationWidth;
-          const inside = rowInside && <u32>inX < <u32>s.width;
-          const from = s.x
-            + <usize>((image * s.height + inY) * s.width + inX) * <usize>s.channels * 4;
-          for (let c = 0; c < s.channels; c++) {
-            store<f32>(
-              to + <usize>(n >> 2) * tileBytes + (<usize>(n & 3) << 2),
-              inside ? load<f32>(from + (<usize>c << 2)) : 0,
-            );
-            n++;
-          }
-        }
+      copyPatch(picture, top, column * s.strideWidth - s.padLeft, patch);
+      for (let i = patchBytes; i < filledBytes; i += 4) store<f32>(patch + i, 0);
+      let tile = to;
+      for (let i: usize = 0; i < filledBytes; i += 16) {
+        v128.store(tile, v128.load(patch + i));
+        tile += tileBytes;
       }
-      for (n = patch; n < filled; n++) {
-        store<f32>(to + <usize>(n >> 2) * tileBytes + (<usize>(n & 3) << 2), 0);
-      }
+      to += 16;
     }
   }
 }
