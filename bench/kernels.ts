@@ -24,7 +24,7 @@ export async function run(): Promise<void> {
       console.log(
         `\n${numThreads} thread(s), ${page.detail}: peak ${peak.toFixed(0)} GFLOP/s. ` +
           `Batch ${BATCH}; GFLOP/s of the multiplications that the definition asks for, and their share ` +
-          'of the peak. Above 100 %: 3×3 filters over 16 channels and more need a third of them.',
+          'of the peak. Above 100 %: 3×3 filters over 8 channels and more need a third of them.',
       );
       console.log(`  ${'layer'.padEnd(40)}${PARTS.map((part) => part.padStart(15)).join('')}`);
       for (const [title, shape, flop] of products()) {

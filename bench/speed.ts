@@ -36,7 +36,7 @@ const TRAIN_BATCH = 128;
 const INFER_BATCH = 256;
 const MEMORY_BATCH = 32;
 /** Length of a block. */
-const BLOCK_MS = 1000;
+const BLOCK_MS = 800;
 const NUM_ROUNDS = 5;
 
 /** Something that can be measured; absent methods are things it cannot do. */

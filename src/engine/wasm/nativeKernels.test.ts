@@ -72,8 +72,8 @@ describe('convolution', () => {
 
   it('of 3×3 and stride 1, with whole vectors of channels: all the ways that Winograd tiles lie', () =>
     forSeeds(16, async (draw, seed) => {
-      const channels = 4 * draw.pick([3, 4, 5, 6, 8, 11, 16, 32]);
-      const filters = channels > 44 ? 16 : 4 * draw.pick([3, 4, 5, 7, 8, 16, 17, 32]);
+      const channels = 4 * draw.pick([2, 3, 4, 5, 6, 8, 11, 32]);
+      const filters = channels > 44 ? 16 : 4 * draw.pick([2, 3, 4, 5, 7, 8, 17, 32]);
       const [height, width] = [draw.int(3, 13), draw.int(3, 13)];
       const budget = 3e6 / (height * width * 9 * channels * filters);
       const batch = Math.max(1, Math.min(draw.pick([1, 2, 3, 7, 33, 130]), Math.ceil(budget)));

@@ -8,7 +8,7 @@
  *
  * Forward and input read their rows in place, through pointers; a tap that falls outside reads a row
  * of zeros. The filter gradient copies a few pictures at a time, cut into the tile's columns. Nowhere
- * does a whole im2col exist.
+ * does a whole im2col exist. Where winograd.ts has a shorter way, the entries here hand over to it.
  */
 import {
   ACCUMULATE, ADD_BIAS, HEAD_BYTES, RELU, SEGMENT_BYTES, TILE_COLUMNS, TILE_ROWS, TILE_SCRATCH,
