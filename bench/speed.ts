@@ -34,8 +34,9 @@ const SUBJECTS: Readonly<Record<string, readonly LayerSpec[]>> = {
 
 const TRAIN_BATCH = 128;
 const INFER_BATCH = 256;
+const MEMORY_BATCH = 32;
 /** Length of a block. */
-const BLOCK_MS = 1500;
+const BLOCK_MS = 800;
 const NUM_ROUNDS = 5;
 
 /** Something that can be measured; absent methods are things it cannot do. */
@@ -131,10 +132,11 @@ export async function run(args: readonly string[]): Promise<void> {
     );
 
     const steps = isQuick ? 200 : 2000;
+    // Small batches: what is looked for here is growth with the number of steps.
     for (const { numThreads, page } of simd.slice(-1)) {
-      const { bytes, tensors } = await page.call('memory', NET_S, TRAIN_BATCH, steps);
+      const { bytes, tensors } = await page.call('memory', NET_S, MEMORY_BATCH, steps);
       console.log(
-        `\nMemory, net S, batch ${TRAIN_BATCH}, ${plural(numThreads, 'thread')}: ` +
+        `\nMemory, net S, batch ${MEMORY_BATCH}, ${plural(numThreads, 'thread')}: ` +
           `${bytes.map((count) => (count / 1e6).toFixed(0)).join(' → ')} MB and ` +
           `${tensors.join(' → ')} tensors over ${steps} steps (all networks above included)`,
       );

@@ -70,6 +70,65 @@ describe('convolution', () => {
       });
     }));
 
+  it('of 3×3 and stride 1, with whole vectors of channels: all the ways that Winograd tiles lie', () =>
+    forSeeds(16, async (draw, seed) => {
+      const channels = 4 * draw.pick([2, 3, 4, 5, 6, 8, 11, 32]);
+      const filters = channels > 44 ? 16 : 4 * draw.pick([2, 3, 4, 5, 7, 8, 17, 32]);
+      const [height, width] = [draw.int(3, 13), draw.int(3, 13)];
+      const budget = 3e6 / (height * width * 9 * channels * filters);
+      const batch = Math.max(1, Math.min(draw.pick([1, 2, 3, 7, 33, 130]), Math.ceil(budget)));
+      const explicit: tf.backend_util.ExplicitPadding = [
+        [0, 0],
+        [draw.int(0, 3), draw.int(0, 3)],
+        [draw.int(0, 3), draw.int(0, 3)],
+        [0, 0],
+      ];
+      const pad = draw.pick(['same', 'valid', explicit] as const);
+      const x = draw.maker([batch, height, width, channels]);
+      const filter = draw.maker([3, 3, channels, filters]);
+      const bias = draw.maker([filters]);
+      const convolve = (a: tf.Tensor, b: tf.Tensor) =>
+        tf.conv2d(a as tf.Tensor4D, b as tf.Tensor4D, 1, pad);
+      const dy = draw.maker(tf.tidy(() => convolve(x(), filter()).shape));
+      const label = `${seed}: ${JSON.stringify({ batch, height, width, channels, filters, pad })}`;
+      await expectSameAsCpu(
+        label,
+        () => {
+          const [a, b] = [x(), filter()];
+          const activated = tf.fused.conv2d({
+            x: a as tf.Tensor4D,
+            filter: b as tf.Tensor4D,
+            bias: bias() as tf.Tensor1D,
+            strides: 1,
+            pad,
+            activation: 'relu',
+          });
+          return [convolve(a, b), activated, ...tf.grads(convolve)([a, b], dy())];
+        },
+        2e-5,
+      );
+    }));
+
+  it('of one or many channels in a large batch', () =>
+    forSeeds(6, async (draw, seed) => {
+      const shape: [number, number, number, number] = [130, draw.int(3, 7), draw.int(3, 7), 1];
+      const [channels, filters] = draw.pick([
+        [1, 130],
+        [130, 1],
+        [16, 20],
+        [20, 16],
+      ] as const);
+      const x = draw.maker([...shape.slice(0, 3), channels]);
+      const filter = draw.maker([3, 3, channels, filters]);
+      const convolve = (a: tf.Tensor, b: tf.Tensor) =>
+        tf.conv2d(a as tf.Tensor4D, b as tf.Tensor4D, 1, 'same');
+      const dy = draw.maker([...shape.slice(0, 3), filters]);
+      await expectSameAsCpu(`${seed}: [${shape}], ${channels} → ${filters}`, () => {
+        const [a, b] = [x(), filter()];
+        return [convolve(a, b), ...tf.grads(convolve)([a, b], dy())];
+      });
+    }));
+
   it('with bias and ReLU fused, and dilated', () =>
     forSeeds(20, async (draw, seed) => {
       const channels = draw.pick(CHANNELS);

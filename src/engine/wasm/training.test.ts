@@ -265,16 +265,22 @@ describe('threads', () => {
     for (const { kernels } of backends) kernels.dispose();
   });
 
-  it('give the same bits, however many', async () => {
+  it.each([
+    { way: 'directly', channels: 18, filters: 21, strides: [2, 1] },
+    { way: 'by minimal filtering', channels: 20, filters: 36, strides: [1, 1] },
+  ])('convolve $way to the same bits, however many', async ({ channels, filters, strides }) => {
     const results: Float32Array[][] = [];
     for (const numThreads of [1, 2, 5]) {
       const threaded = new SimdBackend(await Kernels.load({ ...NODE_OPTIONS, numThreads }));
       backends.push(threaded);
       const draw = new Draw(11);
-      const info = convInfo([37, 13, 11, 18], [3, 3, 18, 21], { strides: [2, 1], pad: 'same' });
+      const info = convInfo([37, 13, 11, channels], [3, 3, channels, filters], {
+        strides,
+        pad: 'same',
+      });
       const make = (shape: number[]) =>
         threaded.makeTensorInfo(shape, 'float32', draw.numbers(tf.util.sizeFromShape(shape)));
-      const [x, filter, bias] = [make(info.inShape), make(info.filterShape), make([21])];
+      const [x, filter, bias] = [make(info.inShape), make(info.filterShape), make([filters])];
       const dy = make(info.outShape);
       const outputs: Float32Array[] = [];
       // Often, and with pauses, so that threads are met busy, idle and asleep.

@@ -8,41 +8,19 @@
  *
  * Forward and input read their rows in place, through pointers; a tap that falls outside reads a row
  * of zeros. The filter gradient copies a few pictures at a time, cut into the tile's columns. Nowhere
- * does a whole im2col exist.
+ * does a whole im2col exist. Where winograd.ts has a shorter way, the entries here hand over to it.
  */
 import {
   ACCUMULATE, ADD_BIAS, HEAD_BYTES, RELU, SEGMENT_BYTES, TILE_COLUMNS, TILE_ROWS, TILE_SCRATCH,
   columnTile, packPanel, rowTile,
 } from './gemm';
 import { JOB, parallel, scratch } from './parallel';
-
-/** Sizes and steps of a convolution, laid out by convShape.ts in JavaScript. All numbers are i32. */
-@unmanaged
-export class ConvShape {
-  batch: i32;
-  height: i32;
-  width: i32;
-  channels: i32;
-  outHeight: i32;
-  outWidth: i32;
-  outChannels: i32;
-  filterHeight: i32;
-  filterWidth: i32;
-  strideHeight: i32;
-  strideWidth: i32;
-  dilationHeight: i32;
-  dilationWidth: i32;
-  padTop: i32;
-  padLeft: i32;
-}
-
-/** Bytes of a ConvShape, which lies at the start of the job block. */
-export const SHAPE_BYTES: usize = 64;
-
-/** Where JavaScript writes the ConvShape before a call of this module. */
-export function convShape(): usize {
-  return JOB;
-}
+import { ConvShape } from './shape';
+import {
+  winogradFilterGradient, winogradFilterGradientWorkspace, winogradForward,
+  winogradForwardPays, winogradForwardWorkspace, winogradInputGradient,
+  winogradInputGradientWorkspace, winogradInputPays, winogradScratch,
+} from './winograd';
 
 @unmanaged
 class ConvJob extends ConvShape {
@@ -94,7 +72,9 @@ export function convScratch(): usize {
   const patches = s.channels < COPY_BELOW
     ? <usize>CHUNK_ROWS * <usize>(taps() * s.channels) * 4
     : 0;
-  return TILE_SCRATCH + max(table + rows + patches, filterScratch()) + 64;
+  const direct = TILE_SCRATCH + max(table + rows + patches, filterScratch()) + 64;
+  const winograd = winogradForwardPays() || winogradInputPays() ? winogradScratch() : 0;
+  return max(direct, winograd);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -102,6 +82,7 @@ export function convScratch(): usize {
 
 /** Bytes of shared workspace for `convForward`. */
 export function convForwardWorkspace(): usize {
+  if (winogradForwardPays()) return winogradForwardWorkspace();
   const s = job();
   return <usize>((s.outChannels + 7) >> 3) * <usize>(taps() * s.channels) * 32;
 }
@@ -110,6 +91,10 @@ export function convForwardWorkspace(): usize {
 export function convForward(
   x: usize, w: usize, bias: usize, y: usize, packed: usize, relu: i32,
 ): void {
+  if (winogradForwardPays()) {
+    winogradForward(x, w, bias, y, packed, relu);
+    return;
+  }
   const s = job();
   s.x = x;
   s.w = w;
@@ -166,23 +151,21 @@ function forwardChunk(chunk: i32): void {
     const top = outY * s.strideHeight - s.padTop;
     const left = outX * s.strideWidth - s.padLeft;
     const picture = s.x + <usize>image * <usize>s.height * rowBytes;
-    let to = patches + <usize>row * <usize>patch * 4;
-    if (copies) store<usize>(at, to, HEAD_BYTES + 4);
-    let pointer = at + HEAD_BYTES + 4;
-    for (let ky = 0; ky < s.filterHeight; ky++) {
-      const inY = top + ky * s.dilationHeight;
-      const rowInside = <u32>inY < <u32>s.height && row < numRows;
-      for (let kx = 0; kx < s.filterWidth; kx++) {
-        const inX = left + kx * s.dilationWidth;
-        const inside = rowInside && <u32>inX < <u32>s.width;
-        const from = inside ? picture + <usize>inY * rowBytes + <usize>inX * pixelBytes : zeros;
-        if (copies) {
-          for (let c = 0; c < s.channels; c++) {
-            store<f32>(to, load<f32>(from + (<usize>c << 2)));
-            to += 4;
-          }
-        } else {
-          store<usize>(pointer, from);
+    if (copies) {
+      const to = patches + <usize>row * <usize>patch * 4;
+      store<usize>(at, to, HEAD_BYTES + 4);
+      if (row < numRows) copyPatch(picture, top, left, to);
+    } else {
+      let pointer = at + HEAD_BYTES + 4;
+      for (let ky = 0; ky < s.filterHeight; ky++) {
+        const inY = top + ky * s.dilationHeight;
+        const rowInside = <u32>inY < <u32>s.height && row < numRows;
+        for (let kx = 0; kx < s.filterWidth; kx++) {
+          const inX = left + kx * s.dilationWidth;
+          const inside = rowInside && <u32>inX < <u32>s.width;
+          store<usize>(
+            pointer, inside ? picture + <usize>inY * rowBytes + <usize>inX * pixelBytes : zeros,
+          );
           pointer += SEGMENT_BYTES;
         }
       }
@@ -207,6 +190,42 @@ function forwardChunk(chunk: i32): void {
   runTiles(table, tileBytes, numTiles, depth, <usize>patch * 32, s.outChannels, s.bias, s.flags);
 }
 
+/**
+ * Copies the patch at (top, left) of a picture into one row, [taps][channels]; what lies outside the
+ * picture is 0. May write up to three numbers more.
+ */
+function copyPatch(picture: usize, top: i32, left: i32, to: usize): void {
+  const s = job();
+  const pixelBytes = <usize>s.channels * 4;
+  const rowBytes = <usize>s.width * pixelBytes;
+  const isInside = top >= 0 && left >= 0 && s.dilationWidth == 1
+    && top + (s.filterHeight - 1) * s.dilationHeight < s.height
+    && left + s.filterWidth <= s.width;
+  if (isInside) {
+    let from = picture + <usize>top * rowBytes + <usize>left * pixelBytes;
+    const runBytes = <usize>s.filterWidth * pixelBytes;
+    for (let ky = 0; ky < s.filterHeight; ky++) {
+      for (let i: usize = 0; i < runBytes; i += 16) v128.store(to + i, v128.load(from + i));
+      to += runBytes;
+      from += rowBytes * <usize>s.dilationHeight;
+    }
+    return;
+  }
+  for (let ky = 0; ky < s.filterHeight; ky++) {
+    const inY = top + ky * s.dilationHeight;
+    const rowInside = <u32>inY < <u32>s.height;
+    for (let kx = 0; kx < s.filterWidth; kx++) {
+      const inX = left + kx * s.dilationWidth;
+      const inside = rowInside && <u32>inX < <u32>s.width;
+      const from = picture + <usize>inY * rowBytes + <usize>inX * pixelBytes;
+      for (let c: usize = 0; c < pixelBytes; c += 4) {
+        store<f32>(to + c, inside ? load<f32>(from + c) : 0);
+      }
+      to += pixelBytes;
+    }
+  }
+}
+
 /** All tiles of a chunk against all panels; a panel stays in the cache for all tiles. */
 function runTiles(
   table: usize, tileBytes: usize, numTiles: i32, depth: i32, panelBytes: usize, columns: i32,
@@ -229,12 +248,17 @@ function runTiles(
 
 /** Bytes of shared workspace for `convInputGradient`. */
 export function convInputGradientWorkspace(): usize {
+  if (winogradInputPays()) return winogradInputGradientWorkspace();
   const s = job();
   return <usize>((s.channels + 7) >> 3) * <usize>(taps() * s.outChannels) * 32;
 }
 
 /** dx: how the loss changes with x, from dy: how it changes with y. */
 export function convInputGradient(dy: usize, w: usize, dx: usize, packed: usize): void {
+  if (winogradInputPays()) {
+    winogradInputGradient(dy, w, dx, packed);
+    return;
+  }
   const s = job();
   s.dy = dy;
   s.w = w;
@@ -436,7 +460,14 @@ function filterScratch(): usize {
   const packedDy = <usize>(groupImages() * bandRows() * s.outWidth)
     * <usize>(((s.outChannels + 7) >> 3) * 8) * 4;
   const bias = <usize>(s.outChannels + 8) * 4;
-  return packedX + packedDy + bias;
+  return packedX + packedDy + bias + patchScratch();
+}
+
+/** Bytes of one patch, with what its copy may write past its end: the last part of the scratch. */
+// @ts-ignore: decorator
+@inline
+function patchScratch(): usize {
+  return copiesPatches() ? <usize>(tilesPerTap() * TILE_ROWS + 4) * 4 : 0;
 }
 
 function numPartials(): i32 {
@@ -452,6 +483,7 @@ function partialFloats(): usize {
 
 /** Bytes of shared workspace for `convFilterGradient`. */
 export function convFilterGradientWorkspace(): usize {
+  if (winogradForwardPays()) return winogradFilterGradientWorkspace();
   const s = job();
   s.rows = gradientTaps() * tilesPerTap() * TILE_ROWS;
   s.numPanels = (s.outChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
@@ -468,6 +500,10 @@ export function convFilterGradientWorkspace(): usize {
 export function convFilterGradient(
   x: usize, dy: usize, dw: usize, partials: usize, y: usize, maskedDy: usize, dBias: usize,
 ): void {
+  if (winogradForwardPays()) {
+    winogradFilterGradient(x, dy, dw, partials, y, maskedDy, dBias);
+    return;
+  }
   const s = job();
   s.x = x;
   s.dy = dy;
@@ -582,34 +618,22 @@ function packInput(
 /** Copies the patches of a picture's positions, cut into tiles of four: [tile][position][4]. */
 function packPatches(image: i32, firstRow: i32, numRows: i32, out: usize, tileBytes: usize): void {
   const s = job();
-  const patch = taps() * s.channels;
-  const filled = tilesPerTap() * TILE_ROWS;
+  const patchBytes = <usize>(taps() * s.channels) * 4;
+  const filledBytes = <usize>(tilesPerTap() * TILE_ROWS) * 4;
+  const picture = s.x + <usize>(image * s.height * s.width * s.channels) * 4;
+  const patch = scratch() + TILE_SCRATCH + filterScratch() - patchScratch();
+  let to = out;
   for (let row = 0; row < numRows; row++) {
     const top = (firstRow + row) * s.strideHeight - s.padTop;
     for (let column = 0; column < s.outWidth; column++) {
-      const left = column * s.strideWidth - s.padLeft;
-      const to = out + <usize>(row * s.outWidth + column) * 16;
-      let n = 0;
-      for (let ky = 0; ky < s.filterHeight; ky++) {
-        const inY = top + ky * s.dilationHeight;
-        const rowInside = <u32>inY < <u32>s.height;
-        for (let kx = 0; kx < s.filterWidth; kx++) {
-          const inX = left + kx * s.dilationWidth;
-          const inside = rowInside && <u32>inX < <u32>s.width;
-          const from = s.x
-            + <usize>((image * s.height + inY) * s.width + inX) * <usize>s.channels * 4;
-          for (let c = 0; c < s.channels; c++) {
-            store<f32>(
-              to + <usize>(n >> 2) * tileBytes + (<usize>(n & 3) << 2),
-              inside ? load<f32>(from + (<usize>c << 2)) : 0,
-            );
-            n++;
-          }
-        }
+      copyPatch(picture, top, column * s.strideWidth - s.padLeft, patch);
+      for (let i = patchBytes; i < filledBytes; i += 4) store<f32>(patch + i, 0);
+      let tile = to;
+      for (let i: usize = 0; i < filledBytes; i += 16) {
+        v128.store(tile, v128.load(patch + i));
+        tile += tileBytes;
       }
-      for (n = patch; n < filled; n++) {
-        store<f32>(to + <usize>(n >> 2) * tileBytes + (<usize>(n & 3) << 2), 0);
-      }
+      to += 16;
     }
   }
 }

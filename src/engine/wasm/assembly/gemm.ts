@@ -90,49 +90,15 @@ export function rowTile(
 
   let segment = tile + HEAD_BYTES;
   const lastSegment = segment + <usize>load<i32>(tile, 16) * SEGMENT_BYTES;
-  const evenBytes = <usize>(depth & ~1) << 2;
+  const depthBytes = <usize>depth << 2;
   for (; segment < lastSegment; segment += SEGMENT_BYTES) {
     let b = panel + load<usize>(segment);
     let a0 = load<usize>(segment, 4);
     let a1 = load<usize>(segment, 8);
     let a2 = load<usize>(segment, 12);
     let a3 = load<usize>(segment, 16);
-    const end = a0 + evenBytes;
+    const end = a0 + depthBytes;
     while (a0 < end) {
-      let b0 = v128.load(b), b1 = v128.load(b, 16);
-      let a = v128.load32_splat(a0);
-      c00 = madd(a, b0, c00);
-      c01 = madd(a, b1, c01);
-      a = v128.load32_splat(a1);
-      c10 = madd(a, b0, c10);
-      c11 = madd(a, b1, c11);
-      a = v128.load32_splat(a2);
-      c20 = madd(a, b0, c20);
-      c21 = madd(a, b1, c21);
-      a = v128.load32_splat(a3);
-      c30 = madd(a, b0, c30);
-      c31 = madd(a, b1, c31);
-
-      b0 = v128.load(b, 32), b1 = v128.load(b, 48);
-      a = v128.load32_splat(a0, 4);
-      c00 = madd(a, b0, c00);
-      c01 = madd(a, b1, c01);
-      a = v128.load32_splat(a1, 4);
-      c10 = madd(a, b0, c10);
-      c11 = madd(a, b1, c11);
-      a = v128.load32_splat(a2, 4);
-      c20 = madd(a, b0, c20);
-      c21 = madd(a, b1, c21);
-      a = v128.load32_splat(a3, 4);
-      c30 = madd(a, b0, c30);
-      c31 = madd(a, b1, c31);
-      a0 += 8;
-      a1 += 8;
-      a2 += 8;
-      a3 += 8;
-      b += 64;
-    }
-    if (depth & 1) {
       const b0 = v128.load(b), b1 = v128.load(b, 16);
       let a = v128.load32_splat(a0);
       c00 = madd(a, b0, c00);
@@ -146,6 +112,11 @@ export function rowTile(
       a = v128.load32_splat(a3);
       c30 = madd(a, b0, c30);
       c31 = madd(a, b1, c31);
+      a0 += 4;
+      a1 += 4;
+      a2 += 4;
+      a3 += 4;
+      b += 32;
     }
   }
 

@@ -3,8 +3,9 @@ export { initThread, serve, setScratch } from './parallel';
 export { matMul, matMulScratch, matMulWorkspace, peakLoop } from './gemm';
 export {
   convFilterGradient, convFilterGradientWorkspace, convForward, convForwardWorkspace,
-  convInputGradient, convInputGradientWorkspace, convScratch, convShape,
+  convInputGradient, convInputGradientWorkspace, convScratch,
 } from './conv';
+export { convShape } from './shape';
 export { averagePool, averagePoolGradient, maxPool, maxPoolGradient } from './pool';
 export { channelMoments, normalize, normalizeGradient, normWorkspace } from './normalize';
 export { binary, dropout, unary } from './elementwise';

@@ -3,8 +3,8 @@
  * won (the first among equals, as in the `cpu` backend), so that the gradient reads neither input
  * nor output. A window that is all negative, or all -∞, has a winner like any other.
  */
-import { ConvShape } from './conv';
 import { JOB, parallel } from './parallel';
+import { ConvShape } from './shape';
 
 /** A pool's shape is a ConvShape whose channels and outChannels are equal. */
 @unmanaged
@@ -173,6 +173,7 @@ function maxPoolGradientChunk(image: i32): void {
     && s.outHeight * s.filterHeight - s.padTop >= s.height
     && s.outWidth * s.filterWidth - s.padLeft >= s.width;
   if (!covers) memory.fill(picture, 0, <usize>s.height * rowBytes);
+  const isSquare = s.disjoint && s.filterHeight == 2 && s.filterWidth == 2 && (s.channels & 3) == 0;
   for (let row = 0; row < s.outHeight; row++) {
     const top = row * s.strideHeight - s.padTop;
     const firstY = firstInside(top, s.dilationHeight);
@@ -184,6 +185,11 @@ function maxPoolGradientChunk(image: i32): void {
       const position = <usize>((image * s.outHeight + row) * s.outWidth + column);
       const from = s.dy + position * pixelBytes;
       const winner = s.winners + position * winnerBytes;
+      if (isSquare && firstY == 0 && firstX == 0 && endY == 2 && endX == 2) {
+        const corner = picture + <usize>top * rowBytes + <usize>left * pixelBytes;
+        oneOfFour(from, winner, corner, pixelBytes, rowBytes);
+        continue;
+      }
       for (let c = 0; c < s.channels; c += 4) {
         const value = v128.load(from + (<usize>c << 2));
         const place = i32x4.extend_low_i16x8_u(
@@ -204,6 +210,25 @@ function maxPoolGradientChunk(image: i32): void {
         }
       }
     }
+  }
+}
+
+/** The gradient of one window of 2 × 2 that no other touches, all channels. */
+// @ts-ignore: decorator
+@inline
+function oneOfFour(
+  from: usize, winner: usize, corner: usize, pixelBytes: usize, rowBytes: usize,
+): void {
+  const below = corner + rowBytes;
+  for (let at: usize = 0; at < pixelBytes; at += 16) {
+    const value = v128.load(from + at);
+    const place = i32x4.extend_low_i16x8_u(
+      i16x8.extend_low_i8x16_u(v128.load32_zero(winner + (at >> 2))),
+    );
+    v128.store(corner + at, v128.and(value, i32x4.eq(place, i32x4.splat(0))));
+    v128.store(corner + pixelBytes + at, v128.and(value, i32x4.eq(place, i32x4.splat(1))));
+    v128.store(below + at, v128.and(value, i32x4.eq(place, i32x4.splat(2))));
+    v128.store(below + pixelBytes + at, v128.and(value, i32x4.eq(place, i32x4.splat(3))));
   }
 }
 
