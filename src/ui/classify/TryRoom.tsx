@@ -25,6 +25,12 @@ import { UploadList } from './UploadList.tsx';
 import { useUploads } from './uploads.ts';
 import { rank, sayAnswer } from './words.ts';
 
+/**
+ * How often a drawing is asked about while the pen moves. More often would be no livelier, and the
+ * finished stroke would mostly find the worker busy with an unfinished one.
+ */
+const LIVE_INTERVAL_MS = 80;
+
 type Outcome =
   /** Nothing has been drawn. */
   | { readonly phase: 'untouched' }
@@ -75,6 +81,7 @@ export function TryRoom() {
   }, []);
 
   const frame = useRef<number | null>(null);
+  const askedMs = useRef(0);
   const onChange = useCallback(
     (isStroke: boolean) => {
       setTruth(null);
@@ -82,9 +89,10 @@ export function TryRoom() {
       if (frame.current !== null) cancelAnimationFrame(frame.current);
       frame.current = null;
       if (isStroke) {
-        // Hands report faster than the screen shows: once a frame is enough.
         frame.current = requestAnimationFrame(() => {
           frame.current = null;
+          if (performance.now() - askedMs.current < LIVE_INTERVAL_MS) return;
+          askedMs.current = performance.now();
           void classifyPad();
         });
       } else {
