@@ -75,18 +75,25 @@ const TIDY_SHARE = 1 / 112;
  * out clearly and lie on the same side of the background, darker or lighter; several parts may stand
  * apart (the straps of a sandal). On a busy one, only what stands out clearly counts, and only its
  * largest part. Either way what the garment encloses is its own, whatever its colour.
+ *
+ * @param tolerance factor on both thresholds; 1 as estimated
  */
-export function segmentGarment(picture: Picture, background: Background): Mask | null {
+export function segmentGarment(
+  picture: Picture,
+  background: Background,
+  tolerance: number,
+): Mask | null {
   const { width, height, data } = picture;
   const distance = distanceFrom(background, picture);
-  const { threshold, contrast } = splitInTwo(distance);
-  if (contrast < MIN_CONTRAST) return null;
+  const split = splitInTwo(distance);
+  if (split.contrast < MIN_CONTRAST) return null;
+  const threshold = split.threshold * tolerance;
 
   const strong = new Uint8Array(distance.length);
   for (let i = 0; i < strong.length; i++) strong[i] = distance[i]! > threshold ? 1 : 0;
   const clear: Mask = { width, height, inside: strong };
 
-  const faint = Math.max(MIN_FAINT, 2 * background.spread);
+  const faint = Math.max(MIN_FAINT, 2 * background.spread) * tolerance;
   if (!isPlain(background) || faint >= threshold) {
     const radius = Math.round(Math.max(width, height) * TIDY_SHARE);
     return fillHoles(keepLargest(open(close(clear, radius), radius), 1));
