@@ -5,12 +5,12 @@ import { cropPicture, turnBack, turnPicture } from './turn.ts';
 const TURNS = [0, 1, 2, 3] as const;
 
 /** Every pixel of a colour of its own. */
-const picture = paint(6, 4, (x, y) => 10 * x + y);
+const picture = paint(8, 4, (x, y) => 10 * x + y);
 
 describe('turnPicture', () => {
   it('brings the left column to the top, bottom first, by a quarter turn', () => {
     const turned = turnPicture(picture, 1);
-    expect([turned.width, turned.height]).toEqual([4, 6]);
+    expect([turned.width, turned.height]).toEqual([4, 8]);
     expect([0, 1, 2, 3].map((x) => turned.data[x * 4])).toEqual([3, 2, 1, 0]);
   });
 
