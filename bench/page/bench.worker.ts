@@ -11,9 +11,10 @@ import { expose } from 'comlink';
 import type { SimdBackend } from '../../src/engine/wasm/backend.ts';
 import { registerSimdBackend } from '../../src/engine/wasm/register.ts';
 import { registerWasmKernels } from '../../src/engine/wasmKernels.ts';
-import { applyInTraining, crossEntropy } from '../../src/ml/forward.ts';
-import { hasBias, type LayerSpec } from '../../src/ml/network.ts';
+import { NUM_CLASSES, SIDE } from '../../src/fashion.ts';
+import type { LayerSpec } from '../../src/ml/network.ts';
 import { createOptimizer, type Optimizer } from '../../src/ml/optimizer.ts';
+import { buildModel, gradientsOf, oneHot } from './model.ts';
 
 /** What runs the network. */
 export interface System {
@@ -23,8 +24,6 @@ export interface System {
   readonly relaxed?: boolean;
 }
 
-const SIDE = 28;
-const NUM_CLASSES = 10;
 const DROPOUT = 0.3;
 
 interface Prepared {
@@ -34,50 +33,6 @@ interface Prepared {
 }
 
 const prepared = new Map<string, Prepared>();
-
-/** The network as a tf.layers model that ends in logits. */
-function buildModel(layers: readonly LayerSpec[]): tf.LayersModel {
-  const model = tf.sequential();
-  layers.forEach((layer, index) => {
-    const input = index === 0 ? { inputShape: [SIDE, SIDE, 1] } : {};
-    switch (layer.kind) {
-      case 'conv':
-        model.add(
-          tf.layers.conv2d({
-            ...input,
-            filters: layer.filters,
-            kernelSize: layer.kernel,
-            padding: layer.padding,
-            activation: layer.activation,
-            useBias: hasBias(layers, index),
-          }),
-        );
-        break;
-      case 'batchNorm':
-        model.add(tf.layers.batchNormalization());
-        break;
-      case 'relu':
-        model.add(tf.layers.reLU());
-        break;
-      case 'maxPool':
-        model.add(tf.layers.maxPooling2d({ poolSize: 2 }));
-        break;
-      case 'globalAveragePool':
-        model.add(tf.layers.globalAveragePooling2d({}));
-        break;
-      case 'flatten':
-        model.add(tf.layers.flatten());
-        break;
-      case 'dropout':
-        model.add(tf.layers.dropout({ rate: DROPOUT }));
-        break;
-      case 'dense':
-        model.add(tf.layers.dense({ units: layer.units, activation: layer.activation }));
-        break;
-    }
-  });
-  return model;
-}
 
 function prepare(layers: readonly LayerSpec[]): Prepared {
   const key = JSON.stringify(layers);
@@ -97,18 +52,15 @@ function noise(count: number): Float32Array {
 
 function makeStep({ layers, model, optimizer }: Prepared, batch: number): () => tf.Scalar {
   const pixels = noise(batch * SIDE * SIDE);
-  const labels = new Float32Array(batch * NUM_CLASSES);
-  for (let row = 0; row < batch; row++) labels[row * NUM_CLASSES + (row % NUM_CLASSES)] = 1;
+  const labels = Uint8Array.from({ length: batch }, (_, row) => row % NUM_CLASSES);
   const weights = model.trainableWeights;
   return () =>
     tf.tidy(() => {
       const x = tf.tensor4d(pixels, [batch, SIDE, SIDE, 1]);
-      const targets = tf.tensor2d(labels, [batch, NUM_CLASSES]);
-      const { value, grads } = tf.valueAndGrads((...values: tf.Tensor[]) =>
-        crossEntropy(applyInTraining(layers, values, x, DROPOUT, Math.random).logits, targets),
-      )(weights.map((weight) => weight.read()));
+      const values = weights.map((weight) => weight.read());
+      const { value, grads } = gradientsOf(layers, values, x, oneHot(labels), DROPOUT);
       optimizer.step(grads, 1e-3);
-      return value as tf.Scalar;
+      return value;
     });
 }
 

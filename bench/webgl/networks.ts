@@ -28,6 +28,14 @@ export const MEASURED = {
   S: [conv(32, 'relu'), pool, conv(64, 'relu'), pool, ...head],
   /** The same with batch normalisation. */
   SBatchNorm: [...normalized(32), ...normalized(64), ...head],
+  /** So little to compute that handing over the batches shows. */
+  tiny: [
+    conv(4, 'relu'),
+    pool,
+    pool,
+    { kind: 'flatten' },
+    { kind: 'dense', units: 10, activation: 'linear' },
+  ],
   small: NETWORKS.small.layers,
   classic: NETWORKS.classic.layers,
   deep: NETWORKS.deep.layers,

@@ -3,25 +3,43 @@
  * one WebGL context, and both beside the `cpu` backend. Figures go back; tables are Node's.
  */
 import * as tf from '@tensorflow/tfjs';
-import { createTrainer, type Trainer } from '../../src/engine/trainer.ts';
+import { selectRows } from '../../src/data/dataset.ts';
+import {
+  createTrainer,
+  type OptimizerKnobs,
+  type PictureBatch,
+  type RowBatch,
+  type Trainer,
+  type TrainingData,
+} from '../../src/engine/trainer.ts';
 import { Device } from '../../src/engine/webgl/device.ts';
 import {
-  KERNEL_NAMES,
-  type KernelName,
   registerWebGLKernels,
   restoreStockKernels,
+  type Standing,
 } from '../../src/engine/webgl/kernels.ts';
-import { applyInTraining, crossEntropy } from '../../src/ml/forward.ts';
+import {
+  isRemoved,
+  type KernelName,
+  REPLACEMENT_NAMES,
+  type ReplacementName,
+  removeReplacements,
+} from '../../src/engine/webgl/replacements.ts';
+import { WebGLTrainer } from '../../src/engine/webgl/trainer.ts';
+import { NUM_CLASSES, PIXELS, SIDE } from '../../src/fashion.ts';
 import { hasBias, type LayerSpec } from '../../src/ml/network.ts';
-import { optimizerKnobs } from '../../src/ml/optimizer.ts';
+import { createOptimizer, optimizerKnobs } from '../../src/ml/optimizer.ts';
+import { buildModel, gradientsOf, oneHot } from '../page/model.ts';
 import { MEASURED, type MeasuredName } from './networks.ts';
 
 export type Who = 'stock' | 'ours';
 
-const SIDE = 28;
-const PIXELS = SIDE * SIDE;
-const NUM_CLASSES = 10;
+/** How our step gets its batches: gathered on the device, uploaded when needed, or ahead of that. */
+export type DataWay = 'slabs' | 'upload' | 'uploadAhead';
+
 const LEARNING_RATE = 1e-3;
+/** Pictures that fill more than a layer of the data's texture. */
+const LARGE_ENOUGH = 5_600;
 const ADAM = { optimizer: 'adam', momentum: 0 } as const;
 
 let numDraws = 0;
@@ -44,96 +62,63 @@ function countDraws(gl: WebGLRenderingContext): void {
   }
 }
 
-/** A network as a tf.layers model that ends in logits. Biases are random: zeros would hide errors. */
-function buildModel(layers: readonly LayerSpec[]): tf.Sequential {
-  const model = tf.sequential();
-  const bias = { biasInitializer: 'randomNormal' } as const;
-  layers.forEach((layer, index) => {
-    const input = index === 0 ? { inputShape: [SIDE, SIDE, 1] } : {};
-    switch (layer.kind) {
-      case 'conv': {
-        const { filters, kernel: kernelSize, padding, activation } = layer;
-        const useBias = hasBias(layers, index);
-        const options = { ...input, ...bias, filters, kernelSize, padding, activation, useBias };
-        model.add(tf.layers.conv2d(options));
-        break;
-      }
-      case 'batchNorm':
-        model.add(
-          tf.layers.batchNormalization({ momentum: 0.9, gammaInitializer: 'randomNormal' }),
-        );
-        break;
-      case 'relu':
-        model.add(tf.layers.reLU());
-        break;
-      case 'maxPool':
-        model.add(tf.layers.maxPooling2d({ poolSize: 2 }));
-        break;
-      case 'globalAveragePool':
-        model.add(tf.layers.globalAveragePooling2d({}));
-        break;
-      case 'flatten':
-        model.add(tf.layers.flatten());
-        break;
-      case 'dropout':
-        model.add(tf.layers.dropout({ rate: 0 }));
-        break;
-      case 'dense':
-        model.add(tf.layers.dense({ ...bias, units: layer.units, activation: layer.activation }));
-        break;
-    }
-  });
-  return model;
+/** What a network is trained on, and the rows of a batch of it. */
+interface Material {
+  readonly data: TrainingData;
+  readonly rows: Uint32Array;
 }
 
-interface Batch {
-  readonly pixels: Uint8Array;
-  readonly labels: Uint8Array;
-  readonly changes: Float32Array;
-}
-
-/** Blotches on black, whose place tells the class: something to learn, with ties for max pooling. */
-function makeBatch(size: number): Batch {
-  const pixels = new Uint8Array(size * PIXELS);
-  const labels = new Uint8Array(size);
-  const changes = new Float32Array(size * 4);
-  for (let row = 0; row < size; row++) {
-    const label = row % NUM_CLASSES;
-    labels[row] = label;
-    changes[row * 4 + 3] = label;
+/**
+ * Blotches on black, whose place tells the class: something to learn, with ties for max pooling. Rows
+ * of a batch are far apart, so that they are in columns and layers of the data's texture of their own.
+ */
+function makeMaterial(batchSize: number, numRows = LARGE_ENOUGH): Material {
+  const pixels = new Uint8Array(numRows * PIXELS);
+  const labels = Uint8Array.from({ length: numRows }, (_, row) => row % NUM_CLASSES);
+  const spread = Math.floor(numRows / batchSize);
+  const rows = Uint32Array.from({ length: batchSize }, (_, index) => index * spread + (index % 2));
+  labels.forEach((label, row) => {
     for (let y = 4; y < 24; y++) {
       for (let x = label * 2; x < label * 2 + 8; x++) {
-        pixels[row * PIXELS + y * SIDE + x] = 100 + Math.floor(Math.random() * 156);
+        pixels[row * PIXELS + y * SIDE + x] = 100 + (Math.imul(row * PIXELS + y * x, 7919) & 127);
       }
     }
-  }
-  return { pixels, labels, changes };
+  });
+  return { data: { pixels, labels }, rows };
 }
 
-function toTensors({ pixels, labels }: Batch): { x: tf.Tensor4D; truth: tf.Tensor2D } {
+function rowBatch({ rows }: Material, seed: number): RowBatch {
+  return { kind: 'rows', rows, changes: new Int8Array(rows.length * 3), seed };
+}
+
+/** The same rows as pictures. */
+function pictureBatch({ data, rows }: Material, seed: number): PictureBatch {
+  return { kind: 'pictures', ...selectRows(data, rows), seed };
+}
+
+function toTensors(material: Material): { x: tf.Tensor4D; truth: tf.Tensor2D } {
+  const { pixels, labels } = pictureBatch(material, 0);
   const numbers = Float32Array.from(pixels, (byte) => byte / 255);
-  const x = tf.tensor4d(numbers, [labels.length, SIDE, SIDE, 1]);
-  const truth = tf.tidy(() =>
-    tf.cast(tf.oneHot(tf.tensor1d(Int32Array.from(labels), 'int32'), NUM_CLASSES), 'float32'),
-  ) as tf.Tensor2D;
-  return { x, truth };
+  return { x: tf.tensor4d(numbers, [labels.length, SIDE, SIDE, 1]), truth: oneHot(labels) };
 }
 
+/** null where the training step is removed. */
 async function makeTrainer(
   layers: readonly LayerSpec[],
   model: tf.LayersModel,
-  batchSize: number,
-  optimizer: Parameters<typeof createTrainer>[0]['optimizer'],
+  { data, rows }: Material,
+  optimizer: OptimizerKnobs,
   options: { readonly dropout?: number; readonly labelSmoothing?: number } = {},
-): Promise<Trainer> {
+): Promise<Trainer | null> {
   const trainer = await createTrainer({
+    data,
     layers: layers.map((layer, index) =>
       layer.kind === 'conv' ? { ...layer, hasBias: hasBias(layers, index) } : layer,
     ),
     weights: model.trainableWeights,
     trackedWeights: model.nonTrainableWeights,
     side: SIDE,
-    batchSize,
+    batchSize: rows.length,
     optimizer,
     dropout: 0,
     labelSmoothing: 0,
@@ -141,7 +126,14 @@ async function makeTrainer(
     momentum: 0.9,
     ...options,
   });
-  if (!trainer) throw new Error('Our shaders do not train here.');
+  if (!trainer && !isRemoved('TrainingStep')) throw new Error('Our shaders do not train here.');
+  await trainer?.prepare();
+  return trainer;
+}
+
+async function demandTrainer(...args: Parameters<typeof makeTrainer>): Promise<Trainer> {
+  const trainer = await makeTrainer(...args);
+  if (!trainer) throw new Error('This wants the training step, which is removed.');
   return trainer;
 }
 
@@ -152,40 +144,65 @@ const prepared = new Map<string, Steps>();
 
 async function prepare(who: Who, name: MeasuredName, batchSize: number): Promise<Steps> {
   const key = `${who} ${name} ${batchSize}`;
-  const known = prepared.get(key);
-  if (known) return known;
-  const layers = MEASURED[name];
-  const model = buildModel(layers);
-  const batch = makeBatch(batchSize);
-  let steps: Steps;
-  if (who === 'stock') {
-    const optimizer = tf.train.adam(LEARNING_RATE, 0.9, 0.999, 1e-7);
-    const loss = (truth: tf.Tensor, logits: tf.Tensor) =>
-      tf.losses.softmaxCrossEntropy(truth, logits);
-    model.compile({ optimizer, loss, metrics: ['accuracy'] });
-    const { x, truth } = toTensors(batch);
-    steps = async (numSteps) => {
-      const [xs, truths] = tf.tidy(() => [
-        tf.tile(x, [numSteps, 1, 1, 1]),
-        tf.tile(truth, [numSteps, 1]),
-      ]) as [tf.Tensor, tf.Tensor];
-      await model.fit(xs, truths, { batchSize, epochs: 1, shuffle: false, verbose: 0 });
-      tf.dispose([xs, truths]);
-    };
-  } else {
-    const trainer = await makeTrainer(layers, model, batchSize, optimizerKnobs(ADAM));
-    steps = async (numSteps) => {
-      const figures: tf.Tensor[] = [];
-      for (let step = 0; step < numSteps; step++) {
-        figures.push(trainer.step({ ...batch, seed: step }, LEARNING_RATE));
-      }
-      trainer.sync();
-      await figures.at(-1)?.data();
-      tf.dispose(figures);
-    };
-  }
+  const steps =
+    prepared.get(key) ??
+    (who === 'stock' ? prepareStock(name, batchSize) : await prepareOurs(name, batchSize));
   prepared.set(key, steps);
   return steps;
+}
+
+function prepareStock(name: MeasuredName, batchSize: number): Steps {
+  const model = buildModel(MEASURED[name]) as tf.Sequential;
+  const optimizer = tf.train.adam(LEARNING_RATE, 0.9, 0.999, 1e-7);
+  const loss = (truth: tf.Tensor, logits: tf.Tensor) =>
+    tf.losses.softmaxCrossEntropy(truth, logits);
+  model.compile({ optimizer, loss, metrics: ['accuracy'] });
+  const { x, truth } = toTensors(makeMaterial(batchSize));
+  return async (numSteps) => {
+    const [xs, truths] = tf.tidy(() => [
+      tf.tile(x, [numSteps, 1, 1, 1]),
+      tf.tile(truth, [numSteps, 1]),
+    ]) as [tf.Tensor, tf.Tensor];
+    await model.fit(xs, truths, { batchSize, epochs: 1, shuffle: false, verbose: 0 });
+    tf.dispose([xs, truths]);
+  };
+}
+
+async function prepareOurs(name: MeasuredName, batchSize: number): Promise<Steps> {
+  const layers = MEASURED[name];
+  const model = buildModel(layers);
+  const material = makeMaterial(batchSize);
+  const trainer = await makeTrainer(layers, model, material, optimizerKnobs(ADAM));
+  const step = trainer
+    ? (seed: number) => {
+        trainer.load(rowBatch(material, seed));
+        return trainer.step(LEARNING_RATE);
+      }
+    : tensorStep(layers, model, material);
+  return async (numSteps) => {
+    const figures: tf.Tensor[] = [];
+    for (let seed = 0; seed < numSteps; seed++) figures.push(step(seed));
+    trainer?.sync();
+    await figures.at(-1)?.data();
+    tf.dispose(figures);
+  };
+}
+
+/** What the app does where the training step is removed. */
+function tensorStep(
+  layers: readonly LayerSpec[],
+  model: tf.LayersModel,
+  material: Material,
+): () => tf.Tensor {
+  const optimizer = createOptimizer(model.trainableWeights, ADAM);
+  const { x, truth } = toTensors(material);
+  return () =>
+    tf.tidy(() => {
+      const weights = model.trainableWeights.map((weight) => weight.read());
+      const { value, grads } = gradientsOf(layers, weights, x, truth, 0);
+      optimizer.step(grads, LEARNING_RATE);
+      return value;
+    });
 }
 
 /** What one operation costs: kernels of TensorFlow.js by name, and their inputs. */
@@ -234,15 +251,16 @@ function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): 
   return difference / largest;
 }
 
+let removed: readonly ReplacementName[] = [];
+
 const api = {
-  /**
-   * Starts WebGL.
-   * @returns the renderer, and the kernels that were replaced of those named (null: none tried).
-   */
+  /** Starts WebGL, without the replacements named. @returns the renderer. */
   async start(options: {
     readonly half?: boolean;
-    readonly kernels?: readonly KernelName[];
-  }): Promise<{ renderer: string; kernels: readonly KernelName[] }> {
+    readonly without?: readonly ReplacementName[];
+  }): Promise<string> {
+    removed = options.without ?? [];
+    removeReplacements(removed);
     tf.enableProdMode();
     tf.env().set('SOFTWARE_WEBGL_ENABLED', true);
     if (options.half) tf.env().set('WEBGL_FORCE_F16_TEXTURES', true);
@@ -251,25 +269,74 @@ const api = {
     const { gl } = webgl().gpgpu;
     countDraws(gl);
     const unmasked = gl.getExtension('WEBGL_debug_renderer_info')?.UNMASKED_RENDERER_WEBGL;
-    const renderer = String(gl.getParameter(unmasked ?? gl.RENDERER));
-    const kernels = options.kernels ? await registerWebGLKernels(options.kernels) : [];
-    return { renderer, kernels };
+    return String(gl.getParameter(unmasked ?? gl.RENDERER));
   },
 
-  kernelNames: () => KERNEL_NAMES,
+  replacementNames: () => REPLACEMENT_NAMES,
 
-  /** Takes steps; gives the milliseconds and the draws they took. */
+  /** Replaces kernels as the app does when it starts; says what became of them, and how long it took. */
+  async replaceKernels(options: { readonly evenSlower?: boolean } = {}): Promise<{
+    ms: number;
+    standings: [KernelName, { standing: Standing; gain: number | null }][];
+  }> {
+    const startMs = performance.now();
+    const standings = await registerWebGLKernels(options);
+    return { ms: performance.now() - startMs, standings: [...standings] };
+  },
+
+  /**
+   * Takes steps; gives the milliseconds and the draws they took. The first time, the milliseconds have
+   * in them what comes before a first step: checks, planning, compiling.
+   */
   async train(
     who: Who,
     name: MeasuredName,
     batchSize: number,
     numSteps: number,
   ): Promise<{ ms: number; draws: number }> {
+    if (who === 'ours') await registerWebGLKernels();
+    else restoreStockKernels();
+    const startMs = performance.now();
     const steps = await prepare(who, name, batchSize);
     const drawsBefore = numDraws;
-    const startMs = performance.now();
     await steps(numSteps);
     return { ms: performance.now() - startMs, draws: numDraws - drawsBefore };
+  },
+
+  /** Takes steps on a large data set; of the milliseconds, `scriptMs` are those that JavaScript takes. */
+  async trainOnData(
+    way: DataWay,
+    name: MeasuredName,
+    batchSize: number,
+    numSteps: number,
+  ): Promise<{ ms: number; scriptMs: number }> {
+    const key = `${way} ${name} ${batchSize}`;
+    const { trainer, material } = onData.get(key) ?? (await prepareOnData(way, name, batchSize));
+    onData.set(key, { trainer, material });
+    const { rows, data } = material;
+    let scriptMs = 0;
+    const timed = <Result>(run: () => Result): Result => {
+      const startMs = performance.now();
+      const result = run();
+      scriptMs += performance.now() - startMs;
+      return result;
+    };
+    const load = (seed: number) => {
+      for (let index = 0; index < batchSize; index++) {
+        rows[index] = Math.floor(Math.random() * data.labels.length);
+      }
+      timed(() => trainer.load(rowBatch(material, seed)));
+    };
+    const startMs = performance.now();
+    if (way !== 'upload') load(0);
+    for (let step = 0; step < numSteps; step++) {
+      if (way === 'upload') load(step);
+      const figures = timed(() => trainer.step(LEARNING_RATE));
+      if (way !== 'upload' && step + 1 < numSteps) load(step + 1);
+      await figures.data();
+      figures.dispose();
+    }
+    return { ms: performance.now() - startMs, scriptMs };
   },
 
   operations: () => Object.keys(OPERATIONS),
@@ -284,7 +351,7 @@ const api = {
     const times: Record<Who, number[]> = { stock: [], ours: [] };
     for (let round = -1; round < rounds; round++) {
       for (const who of ['stock', 'ours'] as const) {
-        if (who === 'ours') await registerWebGLKernels();
+        if (who === 'ours') await registerWebGLKernels({ evenSlower: true });
         else restoreStockKernels();
         const startMs = performance.now();
         const output = tf.engine().runKernel(kernel, inputs, attrs) as tf.Tensor;
@@ -299,72 +366,112 @@ const api = {
     return times;
   },
 
-  /** Errors of each weight's gradient against TensorFlow.js's `cpu` backend, by the weight's name. */
+  /**
+   * Errors of each weight's gradient against TensorFlow.js's `cpu` backend, by the weight's name. With
+   * the training step removed the gradients are TensorFlow.js's own, on the kernels as they are.
+   */
   async gradientErrors(name: MeasuredName, batchSize: number): Promise<Record<string, number>> {
     const layers = MEASURED[name];
     const model = buildModel(layers);
-    const batch = makeBatch(batchSize);
+    const material = makeMaterial(batchSize);
     const labelSmoothing = 0.1;
     const initial = model.trainableWeights.map((weight) => weight.read().dataSync().slice());
     const shapes = model.trainableWeights.map((weight) => weight.read().shape);
+    const byTensors = () =>
+      tf.tidy(() => {
+        const { x, truth } = toTensors(material);
+        const targets: tf.Tensor2D = tf.add(
+          tf.mul(truth, 1 - labelSmoothing),
+          labelSmoothing / NUM_CLASSES,
+        );
+        const weights = initial.map((values, index) => tf.tensor(values, shapes[index]));
+        const { grads } = gradientsOf(layers, weights, x, targets, 0);
+        return grads.map((gradient) => gradient.dataSync());
+      });
 
     // Large, so that the difference of the weights before and after keeps the gradient's digits.
     const rate = 64;
     const sgd = { kind: 'sgd', momentum: 0 } as const;
-    const trainer = await makeTrainer(layers, model, batchSize, sgd, { labelSmoothing });
-    trainer.step({ ...batch, seed: 1 }, rate).dispose();
-    trainer.sync();
-    const after = model.trainableWeights.map((weight) => weight.read().dataSync().slice());
-    trainer.dispose();
-
+    const trainer = await makeTrainer(layers, model, material, sgd, { labelSmoothing });
+    trainer?.load(rowBatch(material, 1));
+    trainer?.step(rate).dispose();
+    trainer?.sync();
+    trainer?.dispose();
+    const actual = trainer
+      ? model.trainableWeights.map((weight, index) => {
+          const after = weight.read().dataSync();
+          return initial[index]?.map((value, at) => (value - (after[at] as number)) / rate);
+        })
+      : byTensors();
     await tf.setBackend('cpu');
-    const expected = tf.tidy(() => {
-      const { x, truth } = toTensors(batch);
-      const targets: tf.Tensor2D = tf.add(
-        tf.mul(truth, 1 - labelSmoothing),
-        labelSmoothing / NUM_CLASSES,
-      );
-      const weights = initial.map((values, index) => tf.tensor(values, shapes[index]));
-      const lossOf = (...values: tf.Tensor[]) =>
-        crossEntropy(applyInTraining(layers, values, x, 0, Math.random).logits, targets);
-      return tf
-        .valueAndGrads(lossOf)(weights)
-        .grads.map((gradient) => gradient.dataSync());
-    });
+    const expected = byTensors();
     await tf.setBackend('webgl');
     const errors = model.trainableWeights.map((weight, index) => {
-      const [old, now, goal] = [initial[index], after[index], expected[index]];
-      if (!old || !now || !goal) throw new Error('A weight is missing.');
-      const actual = Float32Array.from(old, (value, at) => (value - (now[at] as number)) / rate);
-      return [weight.name, relativeError(actual, goal)] as const;
+      const [own, goal] = [actual[index], expected[index]];
+      if (!own || !goal) throw new Error('A weight is missing.');
+      return [weight.name, relativeError(own, goal)] as const;
     });
     model.dispose();
     return Object.fromEntries(errors);
   },
 
-  /** Losses of steps on one batch, and what is held before the first and after the last of them. */
+  /** Losses of two steps on one batch, handed over in each way there is. */
+  async lossesByWay(name: MeasuredName, batchSize: number): Promise<Record<string, number[]>> {
+    const layers = MEASURED[name];
+    const model = buildModel(layers);
+    const material = makeMaterial(batchSize);
+    const train = async (makeBatch: typeof rowBatch | typeof pictureBatch) => {
+      const trainer = await demandTrainer(layers, model, material, optimizerKnobs(ADAM));
+      const figures: tf.Tensor[] = [];
+      trainer.load(makeBatch(material, 0));
+      trainer.load(makeBatch(material, 1));
+      figures.push(trainer.step(LEARNING_RATE), trainer.step(LEARNING_RATE));
+      trainer.dispose();
+      const losses = figures.map((each) => each.dataSync()[0] ?? Number.NaN);
+      tf.dispose(figures);
+      return losses;
+    };
+    const slabs = await train(rowBatch);
+    const pictures = await train(pictureBatch);
+    const uploaded = await withoutSlabs(() => train(rowBatch));
+    model.dispose();
+    return { slabs, pictures, uploaded };
+  },
+
+  /**
+   * Losses of steps on one batch, and what is held before the first and after the last of them; bytes
+   * of our own on the device before there was a trainer and when it is gone.
+   */
   async train500(
     name: MeasuredName,
     batchSize: number,
     numSteps: number,
-  ): Promise<{ losses: number[]; tensors: [number, number]; bytes: [number, number] }> {
+  ): Promise<{
+    losses: number[];
+    tensors: [number, number];
+    bytes: [number, number];
+    ownBytes: [number, number];
+  }> {
     const layers = MEASURED[name];
     const model = buildModel(layers);
-    const batch = makeBatch(batchSize);
+    const material = makeMaterial(batchSize);
     const options = { dropout: 0.2, labelSmoothing: 0.1 };
-    const trainer = await makeTrainer(layers, model, batchSize, optimizerKnobs(ADAM), options);
+    const ownBytes = () => Device.current()?.numBytes ?? 0;
+    const bytesBefore = ownBytes();
+    const adam = optimizerKnobs(ADAM);
+    const trainer = await demandTrainer(layers, model, material, adam, options);
     const losses: number[] = [];
     const step = async () => {
-      const figures = trainer.step({ ...batch, seed: losses.length }, LEARNING_RATE);
+      trainer.load(rowBatch(material, losses.length));
+      const figures = trainer.step(LEARNING_RATE);
       trainer.sync();
       losses.push((await figures.data<'float32'>())[0] as number);
       figures.dispose();
     };
-    const look = (): [number, number] => {
-      const { numBytesInGPUAllocated } = webgl().memory();
-      const own = Device.current()?.numBytes ?? 0;
-      return [tf.memory().numTensors, numBytesInGPUAllocated + own];
-    };
+    const look = (): [number, number] => [
+      tf.memory().numTensors,
+      webgl().memory().numBytesInGPUAllocated + ownBytes(),
+    ];
     for (let warmUp = 0; warmUp < 3; warmUp++) await step();
     const before = look();
     for (let index = 0; index < numSteps; index++) await step();
@@ -372,9 +479,38 @@ const api = {
     if (!(await trainer.isSound())) losses.push(Number.NaN);
     trainer.dispose();
     model.dispose();
-    return { losses, tensors: [before[0], after[0]], bytes: [before[1], after[1]] };
+    return {
+      losses,
+      tensors: [before[0], after[0]],
+      bytes: [before[1], after[1]],
+      ownBytes: [bytesBefore, ownBytes()],
+    };
   },
 };
+
+const onData = new Map<string, { readonly trainer: Trainer; readonly material: Material }>();
+/** As many as Fashion-MNIST has. */
+const NUM_ROWS = 60_000;
+let largeData: TrainingData | null = null;
+
+async function prepareOnData(way: DataWay, name: MeasuredName, batchSize: number) {
+  largeData ??= makeMaterial(1, NUM_ROWS).data;
+  const material = { data: largeData, rows: new Uint32Array(batchSize) };
+  const layers = MEASURED[name];
+  const make = () => demandTrainer(layers, buildModel(layers), material, optimizerKnobs(ADAM));
+  const trainer = await (way === 'slabs' ? make() : withoutSlabs(make));
+  if (trainer instanceof WebGLTrainer && trainer.hasSlabs !== (way === 'slabs')) {
+    throw new Error('The data is not where it was to be.');
+  }
+  return { trainer, material };
+}
+
+async function withoutSlabs<Result>(run: () => Promise<Result>): Promise<Result> {
+  removeReplacements([...removed, 'DataSlabs']);
+  const result = await run();
+  removeReplacements(removed);
+  return result;
+}
 
 export type WebGLBenchApi = typeof api;
 

@@ -17,6 +17,7 @@ import { defaultNumThreads, kernelSupport } from './wasm/kernels.ts';
 import { registerSimdBackend } from './wasm/register.ts';
 import { registerWasmKernels } from './wasmKernels.ts';
 import { registerWebGLKernels } from './webgl/kernels.ts';
+import { watchReads } from './webgl/pulse.ts';
 
 /** A backend could not be started. The message is for people. */
 export class EngineError extends Error {
@@ -222,7 +223,10 @@ async function watch(name: BackendName, onLost: () => void): Promise<void> {
   if (name === 'webgl') {
     const backend = tf.backend();
     if (backend instanceof tf.MathBackendWebGL) {
-      backend.gpgpu.gl.canvas.addEventListener('webglcontextlost', onLost, { once: true });
+      const { gl } = backend.gpgpu;
+      gl.canvas.addEventListener('webglcontextlost', onLost, { once: true });
+      // Not every context that dies says so.
+      if (gl instanceof WebGL2RenderingContext) watchReads(backend, gl, onLost);
     }
   } else if (name === 'webgpu') {
     const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');

@@ -4,6 +4,7 @@
  * what they promise on this device. The training loop asks here and knows no backend.
  */
 import type * as tf from '@tensorflow/tfjs';
+import { isRemoved } from './webgl/replacements.ts';
 import { trainsRightly } from './webgl/selfCheck.ts';
 import { WebGLTrainer } from './webgl/trainer.ts';
 
@@ -38,7 +39,17 @@ export interface Weight {
   write(value: tf.Tensor): unknown;
 }
 
+/** Pictures and their labels, as a data set has them. */
+export interface TrainingData {
+  /** `[n · side · side]`, 0–255. */
+  readonly pixels: Uint8Array;
+  /** `[n]`. */
+  readonly labels: Uint8Array;
+}
+
 export interface TrainerRequest {
+  /** What batches of rows are taken from; handed over once. Must not change during training. */
+  readonly data: TrainingData;
   /** From pictures `[batchSize, side, side, 1]` to logits. */
   readonly layers: readonly TrainingLayer[];
   /** Of the model: kernel, bias, gamma, beta. */
@@ -56,22 +67,44 @@ export interface TrainerRequest {
   readonly momentum: number;
 }
 
-/** What a step learns from. */
-export interface TrainingBatch {
-  /** `[batchSize · side · side]`, 0–255. */
-  readonly pixels: Uint8Array;
-  /** `[batchSize · 4]`: mirrored (1) or not (0), pixels to the right, pixels down, label. */
-  readonly changes: Float32Array;
+/** Rows of the data, each mirrored and moved on the device. */
+export interface RowBatch {
+  readonly kind: 'rows';
+  /** `[batchSize]`. */
+  readonly rows: Uint32Array;
+  /** `[batchSize · 3]`: mirrored (1) or not (0), then pixels that it moves to the right and down. */
+  readonly changes: Int8Array;
   /** 32 bits for dropout. */
   readonly seed: number;
 }
 
+/** Pictures made by the caller, taken as they are. */
+export interface PictureBatch extends TrainingData {
+  readonly kind: 'pictures';
+  /** 32 bits for dropout. */
+  readonly seed: number;
+}
+
+export type TrainingBatch = RowBatch | PictureBatch;
+
 /** Trains the weights of a model. Has a copy of them, which no other changes. */
 export interface Trainer {
-  /** Resolves when steps can run without waiting for a compiler, as far as the device tells. */
+  /**
+   * Resolves when steps can run without waiting for a compiler, as far as the device tells, and the
+   * data is where steps take it from.
+   */
   prepare(): Promise<void>;
-  /** Takes one step. Gives loss (without smoothing) and accuracy of the batch, `[2]`, on the device. */
-  step(batch: TrainingBatch, learningRate: number): tf.Tensor1D;
+  /**
+   * Hands over the batch of a coming step; two may wait, and are taken in turn. Load the next one right
+   * after a step: the device then has it before it is done with the step. The batch's arrays are the
+   * caller's again at once.
+   */
+  load(batch: TrainingBatch): void;
+  /**
+   * Takes one step, on the batch that waits for longest. Gives loss (without smoothing) and accuracy
+   * of the batch, `[2]`, on the device.
+   */
+  step(learningRate: number): tf.Tensor1D;
   /** Writes the weights as they are now into the model. Does not wait for the device. */
   sync(): void;
   /** Whether all weights are numbers. Waits for the device. */
@@ -82,5 +115,6 @@ export interface Trainer {
 
 /** @returns null where the backend does not train by itself, or not such a network. */
 export async function createTrainer(request: TrainerRequest): Promise<Trainer | null> {
+  if (isRemoved('TrainingStep')) return null;
   return (await trainsRightly()) ? WebGLTrainer.create(request) : null;
 }

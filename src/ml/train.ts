@@ -10,7 +10,6 @@ import {
   createRandom,
   type Dataset,
   gatherBatch,
-  gatherBytes,
   gatherLabels,
   shuffleRows,
   splitRows,
@@ -190,10 +189,12 @@ export async function* train({
     while (epoch < recipe.epochs) {
       shuffleRows(rows, shuffleRandom);
       meter.startEpoch();
+      trainStep.load(rows.subarray(0, batchSize));
       for (let from = 0; from + batchSize <= numTrain && !control.isStopped; from += batchSize) {
-        const batch = rows.subarray(from, from + batchSize);
-        meter.add(trainStep.run(batch, learningRateAt(recipe, step, totalSteps)));
+        meter.add(trainStep.run(learningRateAt(recipe, step, totalSteps)));
         step++;
+        const end = from + 2 * batchSize;
+        if (end <= numTrain) trainStep.load(rows.subarray(end - batchSize, end));
         if (meter.isReadDue || control.isPaused) yield await report();
         await nextTurn();
         if (control.isPaused) {
@@ -252,8 +253,10 @@ export async function* train({
 }
 
 interface TrainStep {
-  /** Takes one optimizer step on the rows. Gives loss and accuracy, `[2]`, still on the device. */
-  run(batch: Uint32Array, learningRate: number): tf.Tensor1D;
+  /** Gets the rows of the next step ready, while the device is still at the last one. */
+  load(batch: Uint32Array): void;
+  /** Takes one optimizer step on them. Gives loss and accuracy, `[2]`, still on the device. */
+  run(learningRate: number): tf.Tensor1D;
   /** Whether all weights are numbers. Waits for the device. */
   isSound(): Promise<boolean>;
   /** Makes sure that the model has the weights of the last step. */
@@ -271,6 +274,7 @@ async function prepareStep(
 ): Promise<TrainStep> {
   const { layers } = NETWORKS[network];
   const trainer = await createTrainer({
+    data: dataset,
     layers: layers.map((layer, index) =>
       layer.kind === 'conv' ? { ...layer, hasBias: hasBias(layers, index) } : layer,
     ),
@@ -287,18 +291,16 @@ async function prepareStep(
   if (!trainer) return prepareTensorStep(model, network, recipe, dataset, batchSize);
   await trainer.prepare();
   const random = createRandom(recipe.seed + 2);
-  const pixels = new Uint8Array(batchSize * PIXELS);
-  const changes = new Float32Array(batchSize * 4);
+  const changes = new Int8Array(batchSize * 3);
   return {
-    run(batch, learningRate) {
-      gatherBytes(dataset, batch, pixels);
-      batch.forEach((row, index) => {
+    load(rows) {
+      rows.forEach((_, index) => {
         const { isMirrored, right, down } = recipe.augment ? drawChange(random) : NO_CHANGE;
-        changes.set([Number(isMirrored), right, down, dataset.labels[row] as number], index * 4);
+        changes.set([Number(isMirrored), right, down], index * 3);
       });
-      const seed = Math.floor(random() * 2 ** 32);
-      return trainer.step({ pixels, changes, seed }, learningRate);
+      trainer.load({ kind: 'rows', rows, changes, seed: Math.floor(random() * 2 ** 32) });
     },
+    run: (learningRate) => trainer.step(learningRate),
     isSound: () => trainer.isSound(),
     sync: () => trainer.sync(),
     dispose: () => trainer.dispose(),
@@ -323,10 +325,12 @@ function prepareTensorStep(
   const { labelSmoothing } = recipe;
 
   return {
-    run(batch, learningRate) {
+    load(batch) {
       gatherBatch(dataset, batch, pixels);
       gatherLabels(dataset, batch, labels);
       if (recipe.augment) augmentBatch(pixels, batchSize, random);
+    },
+    run(learningRate) {
       return tf.tidy(() => {
         const x = tf.tensor4d(pixels, [batchSize, SIDE, SIDE, 1]);
         const truth = oneHot(labels);

@@ -10,8 +10,11 @@ export class WebGLDeviceError extends Error {
   override readonly name = 'WebGLDeviceError';
 }
 
-/** What a sampler of a shader reads. Layered textures have four layers. */
-export type SamplerKind = 'layered' | 'flat';
+/**
+ * What a sampler of a shader reads: the four layers of one texture, a flat one, a flat one of whole
+ * numbers, or bytes (as 0–1 in `.r`) in layers.
+ */
+export type SamplerKind = 'layered' | 'flat' | 'integers' | 'bytes';
 export type UniformKind = 'float' | 'int' | 'uint';
 
 export interface ProgramSpec {
@@ -25,7 +28,7 @@ export interface ProgramSpec {
   readonly body: string;
 }
 
-/** RGBA numbers (float32, or float16 where the device renders no more), or bytes (0–1). */
+/** RGBA numbers: float32, or float16 where the device renders no more; int32; or bytes. */
 export interface Texture {
   readonly kind: SamplerKind;
   readonly width: number;
@@ -59,6 +62,13 @@ const NUM_LAYERS = 4;
 /** Every WebGL 2 device has textures of this side. */
 const MAX_SIDE = 2048;
 const POLL_MS = 4;
+
+const GLSL_SAMPLERS: Readonly<Record<SamplerKind, string>> = {
+  layered: 'sampler2DArray',
+  flat: 'sampler2D',
+  integers: 'isampler2D',
+  bytes: 'sampler2DArray',
+};
 
 const VERTEX_SHADER = `#version 300 es
 void main() {
@@ -120,66 +130,93 @@ export class Device {
 
   // ---- textures -------------------------------------------------------------------------------
 
-  makeTexture(kind: SamplerKind, width: number, height: number): Texture {
+  makeTexture(kind: 'layered' | 'flat' | 'integers', width: number, height: number): Texture {
+    const gl = this.#gl;
+    const [format, bytesPerTexel] =
+      kind === 'integers' ? [gl.RGBA32I, 16] : this.#isHalf ? [gl.RGBA16F, 8] : [gl.RGBA32F, 16];
+    const numLayers = kind === 'layered' ? NUM_LAYERS : 1;
+    return this.#allocate(kind, format, bytesPerTexel, [width, height, numLayers]);
+  }
+
+  /**
+   * One byte a texel.
+   * @throws {WebGLDeviceError} Also where the device says that it has no memory left. Waits for it.
+   */
+  makeByteTexture(width: number, height: number, numLayers: number): Texture {
+    const gl = this.#gl;
+    if (numLayers > gl.getParameter(gl.MAX_ARRAY_TEXTURE_LAYERS)) {
+      throw new WebGLDeviceError(`This device has no textures of ${numLayers} layers.`);
+    }
+    // What went wrong before is not this texture's.
+    while (gl.getError() !== gl.NO_ERROR && !gl.isContextLost());
+    const texture = this.#allocate('bytes', gl.R8, 1, [width, height, numLayers]);
+    if (gl.getError() === gl.NO_ERROR) return texture;
+    this.freeTexture(texture);
+    throw new WebGLDeviceError(`The device has no memory for ${texture.bytes} bytes.`);
+  }
+
+  #allocate(
+    kind: SamplerKind,
+    format: GLenum,
+    bytesPerTexel: number,
+    [width, height, numLayers]: readonly [number, number, number],
+  ): Texture {
     if (Math.max(width, height) > this.maxSide) {
       throw new WebGLDeviceError(
         `A texture of ${width} × ${height} does not fit: this device ends at ${this.maxSide}.`,
       );
     }
     const gl = this.#gl;
-    const format = this.#isHalf ? gl.RGBA16F : gl.RGBA32F;
     const handle = gl.createTexture();
-    const target = kind === 'layered' ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
+    const target = this.#bindTarget(kind);
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(target, handle);
-    if (kind === 'layered') gl.texStorage3D(target, 1, format, width, height, NUM_LAYERS);
-    else gl.texStorage2D(target, 1, format, width, height);
-    this.#dontFilter(target);
-    const numLayers = kind === 'layered' ? NUM_LAYERS : 1;
-    const bytes = width * height * numLayers * (this.#isHalf ? 8 : 16);
-    this.#numBytes += bytes;
-    return { kind, width, height, bytes, handle };
-  }
-
-  /** One byte a texel, which shaders read as 0–1 in `.r`. */
-  makeByteTexture(width: number, height: number): Texture {
-    const gl = this.#gl;
-    const handle = gl.createTexture();
-    gl.activeTexture(gl.TEXTURE0);
-    gl.bindTexture(gl.TEXTURE_2D, handle);
-    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.R8, width, height);
-    this.#dontFilter(gl.TEXTURE_2D);
-    this.#numBytes += width * height;
-    return { kind: 'flat', width, height, bytes: width * height, handle };
-  }
-
-  #dontFilter(target: GLenum): void {
-    const gl = this.#gl;
+    if (target === gl.TEXTURE_2D) gl.texStorage2D(target, 1, format, width, height);
+    else gl.texStorage3D(target, 1, format, width, height, numLayers);
     gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
     gl.texParameteri(target, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
     gl.texParameteri(target, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
     gl.texParameteri(target, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+    const bytes = width * height * numLayers * bytesPerTexel;
+    this.#numBytes += bytes;
+    return { kind, width, height, bytes, handle };
   }
 
-  /** Fills a flat texture: four numbers or one byte a texel, row by row. Does not wait. */
-  upload(texture: Texture, values: Float32Array | Uint8Array): void {
+  #bindTarget(kind: SamplerKind): GLenum {
+    const isArray = kind === 'layered' || kind === 'bytes';
+    return isArray ? this.#gl.TEXTURE_2D_ARRAY : this.#gl.TEXTURE_2D;
+  }
+
+  /** Fills a flat texture: four numbers a texel, row by row. Does not wait. */
+  upload({ handle, width, height }: Texture, values: Float32Array | Int32Array): void {
     const gl = this.#gl;
-    const isBytes = values instanceof Uint8Array;
+    const [format, type] =
+      values instanceof Int32Array ? [gl.RGBA_INTEGER, gl.INT] : [gl.RGBA, gl.FLOAT];
     gl.activeTexture(gl.TEXTURE0);
-    gl.bindTexture(gl.TEXTURE_2D, texture.handle);
-    if (isBytes) gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
-    gl.texSubImage2D(
-      gl.TEXTURE_2D,
-      0,
-      0,
-      0,
-      texture.width,
-      texture.height,
-      isBytes ? gl.RED : gl.RGBA,
-      isBytes ? gl.UNSIGNED_BYTE : gl.FLOAT,
-      values,
-    );
-    if (isBytes) gl.pixelStorei(gl.UNPACK_ALIGNMENT, 4);
+    gl.bindTexture(gl.TEXTURE_2D, handle);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, height, format, type, values);
+  }
+
+  /** Fills a part of one layer of a texture of bytes, row by row. Does not wait. */
+  uploadBytes(
+    { handle }: Texture,
+    part: {
+      readonly x: number;
+      readonly y: number;
+      readonly layer: number;
+      readonly width: number;
+      readonly height: number;
+    },
+    bytes: Uint8Array,
+  ): void {
+    const gl = this.#gl;
+    const { x, y, layer, width, height } = part;
+    const target = gl.TEXTURE_2D_ARRAY;
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(target, handle);
+    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
+    gl.texSubImage3D(target, 0, x, y, layer, width, height, 1, gl.RED, gl.UNSIGNED_BYTE, bytes);
+    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 4);
   }
 
   freeTexture(texture: Texture): void {
@@ -196,6 +233,17 @@ export class Device {
     if (!data.texture || !data.texShape) throw new WebGLDeviceError('The tensor has no texture.');
     const [height, width] = data.texShape;
     return { handle: data.texture.texture, width, height };
+  }
+
+  /** Blocks until the device has made the tensor. */
+  waitFor(tensor: tf.TensorInfo): void {
+    const gl = this.#gl;
+    const texture = this.backend.texData.get(tensor.dataId).texture?.texture;
+    if (!texture) return;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.#scratch);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    // Other waits answer only when this task is over.
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.FLOAT, new Float32Array(4));
   }
 
   // ---- targets --------------------------------------------------------------------------------
@@ -306,8 +354,7 @@ export class Device {
     gl.bindVertexArray(this.#vertexArray);
     Object.values(spec.samplers).forEach((kind, unit) => {
       gl.activeTexture(gl.TEXTURE0 + unit);
-      const bindTo = kind === 'layered' ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
-      gl.bindTexture(bindTo, textures[unit] ?? null);
+      gl.bindTexture(this.#bindTarget(kind), textures[unit] ?? null);
     });
     for (const [name, kind] of Object.entries(spec.uniforms ?? {})) {
       const location = locations.get(name) ?? null;
@@ -355,9 +402,8 @@ function fragmentSource({ samplers, uniforms = {}, numOutputs, body }: ProgramSp
     'precision highp int;',
     'precision highp sampler2D;',
     'precision highp sampler2DArray;',
-    ...Object.entries(samplers).map(
-      ([name, kind]) => `uniform ${kind === 'layered' ? 'sampler2DArray' : 'sampler2D'} ${name};`,
-    ),
+    'precision highp isampler2D;',
+    ...Object.entries(samplers).map(([name, kind]) => `uniform ${GLSL_SAMPLERS[kind]} ${name};`),
     ...Object.entries(uniforms).map(([name, kind]) => `uniform ${kind} ${name};`),
     ...Array.from(
       { length: numOutputs },

@@ -3,8 +3,8 @@
  * calls `tf.conv2d` or takes its gradient gets them. What they do not know (dilation, other data
  * formats, other windows) goes to the stock kernel.
  *
- * A driver may compile a shader wrongly: each kernel is used only where it agrees with the stock one
- * on this device.
+ * A driver may compile a shader wrongly, or suit the stock kernel better: each of ours is used only where
+ * it agrees with the stock one on this device and is not slower.
  */
 import * as tf from '@tensorflow/tfjs';
 import {
@@ -15,7 +15,9 @@ import {
 } from './convolution.ts';
 import { Device, type ProgramSpec, type Target, type Texture, WebGLDeviceError } from './device.ts';
 import { emptyLines, fetchTexel, placeInRegion, type Region, RegionPlan } from './parameters.ts';
+import { race } from './race.ts';
 import { maxPoolGradient } from './rearrangement.ts';
+import { isRemoved, KERNEL_NAMES, type KernelName } from './replacements.ts';
 import {
   freeVolume,
   LAYERS,
@@ -28,14 +30,6 @@ import {
 } from './volume.ts';
 
 const BACKEND = 'webgl';
-
-export const KERNEL_NAMES = [
-  'Conv2D',
-  'Conv2DBackpropInput',
-  'Conv2DBackpropFilter',
-  'MaxPoolGrad',
-] as const;
-export type KernelName = (typeof KERNEL_NAMES)[number];
 
 type Shape4D = [number, number, number, number];
 type Inputs = tf.NamedTensorInfoMap;
@@ -383,39 +377,63 @@ const KERNELS: Readonly<Record<KernelName, OwnKernel>> = {
 
 // ---- registering --------------------------------------------------------------------------------
 
+/** Why a kernel of ours is used or is not. */
+export type Standing = 'used' | 'removed' | 'wrong' | 'slower';
+
+/** What was seen of a kernel on a device. */
+interface Verdict {
+  readonly agrees: boolean;
+  /** Time of the stock kernel over ours. */
+  readonly gain: number;
+}
+
 const stock = new Map<KernelName, tf.KernelConfig>();
+const verdicts = new WeakMap<Device, Map<KernelName, Verdict>>();
 
 /**
- * Replaces the kernels of the WebGL backend, which must be the one in charge: those that agree with
- * the stock ones on this device.
+ * Replaces the kernels of the WebGL backend, which must be the one in charge: those that are not
+ * removed, agree with the stock ones on this device, and are not slower. Looks once for a device.
  *
- * @param names Those to replace; the others are stock again.
- * @returns Those replaced.
+ * @returns What became of each; nothing where WebGL is not in charge.
  */
-export async function registerWebGLKernels(
-  names: Iterable<KernelName> = KERNEL_NAMES,
-): Promise<readonly KernelName[]> {
+export async function registerWebGLKernels({
+  evenSlower = false,
+} = {}): Promise<ReadonlyMap<KernelName, { standing: Standing; gain: number | null }>> {
   restoreStockKernels();
+  const standings = new Map<KernelName, { standing: Standing; gain: number | null }>();
   const device = Device.current();
-  if (!device) return [];
-  const replaced: KernelName[] = [];
-  for (const name of names) {
-    const original = tf.getKernel(name, BACKEND);
-    if (!original || !(await agrees(name, device, original))) continue;
-    stock.set(name, original);
-    tf.unregisterKernel(name, BACKEND);
-    tf.registerKernel({
-      ...original,
-      kernelFunc(call) {
-        const own = Device.of(call.backend);
-        return (
-          (own && KERNELS[name](own, call.inputs, call.attrs ?? {})) ?? original.kernelFunc(call)
-        );
-      },
-    });
-    replaced.push(name);
+  if (!device) return standings;
+  const known = verdicts.get(device) ?? new Map<KernelName, Verdict>();
+  verdicts.set(device, known);
+  for (const name of KERNEL_NAMES) {
+    if (isRemoved(name)) {
+      standings.set(name, { standing: 'removed', gain: null });
+      continue;
+    }
+    const verdict = known.get(name) ?? (await judge(name, device));
+    known.set(name, verdict);
+    const isUsed = verdict.agrees && (verdict.gain >= 1 || evenSlower);
+    if (isUsed) replace(name);
+    const standing = isUsed ? 'used' : verdict.agrees ? 'slower' : 'wrong';
+    standings.set(name, { standing, gain: verdict.gain });
   }
-  return replaced;
+  return standings;
+}
+
+function replace(name: KernelName): void {
+  const original = tf.getKernel(name, BACKEND);
+  if (!original) return;
+  stock.set(name, original);
+  tf.unregisterKernel(name, BACKEND);
+  tf.registerKernel({
+    ...original,
+    kernelFunc(call) {
+      const own = Device.of(call.backend);
+      return (
+        (own && KERNELS[name](own, call.inputs, call.attrs ?? {})) ?? original.kernelFunc(call)
+      );
+    },
+  });
 }
 
 export function restoreStockKernels(): void {
@@ -426,64 +444,125 @@ export function restoreStockKernels(): void {
   stock.clear();
 }
 
+// ---- judging ------------------------------------------------------------------------------------
+
 /** Odd sizes, so that every edge of the layouts is met. */
-const CHECK_X: Shape4D = [2, 7, 6, 5];
-const CHECK_FILTER: Shape4D = [3, 3, 5, 6];
-const CHECK_DY: Shape4D = [2, 5, 4, 6];
-const CHECK_POOLED: Shape4D = [2, 3, 3, 5];
+const CHECK_SIDE = 13;
+const CHECK_CHANNELS = 22;
+const CHECK_FILTERS = 26;
+/** Pictures: a slow device is kept busy by few, and a GPU with fewer than a batch only starts draws. */
+const CHECK_BATCH = { slow: 2, fast: 64 };
+/** A device that convolves the few in less is fast. The wait for it is part of this. */
+const FAST_MS = 2;
+/** For comparing the speed of one kernel: with its last pair, less than 100 ms for all of them. */
+const RACE_MS = 10;
 /** Half floats have 11 bits, and sums of some hundred products lose some. */
 const TOLERANCE = { full: 1e-4, half: 2e-2 };
 
-function checkCall(name: KernelName): { inputs: Record<string, tf.Tensor>; attrs: Attributes } {
-  const x = tf.randomUniform(CHECK_X, -1, 1, 'float32', 1);
-  const conv = { strides: 1, pad: 'valid', dataFormat: 'NHWC', dilations: 1 };
+/** From -1 to 1 without a pattern; no two near each other are alike, not in half floats either. */
+function checkNumbers(shape: Shape4D, stride: number): tf.Tensor4D {
+  const count = shape.reduce((product, size) => product * size);
+  const numbers = Float32Array.from(
+    { length: count },
+    (_, index) => ((index * stride) % 2039) / 1019 - 1,
+  );
+  return tf.tensor4d(numbers, shape);
+}
+
+function checkCall(
+  name: KernelName,
+  batch: number,
+): { inputs: Record<string, tf.Tensor>; attrs: Attributes } {
+  const xShape: Shape4D = [batch, CHECK_SIDE, CHECK_SIDE, CHECK_CHANNELS];
+  const filterShape: Shape4D = [3, 3, CHECK_CHANNELS, CHECK_FILTERS];
+  const [conved, pooled] = [CHECK_SIDE - 2, CHECK_SIDE >> 1];
+  const x = () => checkNumbers(xShape, 7919);
+  const filter = () => checkNumbers(filterShape, 6007);
+  const dy = () => checkNumbers([batch, conved, conved, CHECK_FILTERS], 4231);
+  const attrs = { strides: 1, pad: 'valid', dataFormat: 'NHWC', dilations: 1 };
   switch (name) {
     case 'Conv2D':
-      return {
-        inputs: { x, filter: tf.randomUniform(CHECK_FILTER, -1, 1, 'float32', 2) },
-        attrs: conv,
-      };
-    case 'Conv2DBackpropInput': {
-      const filter = tf.randomUniform(CHECK_FILTER, -1, 1, 'float32', 2);
-      const dy = tf.randomUniform(CHECK_DY, -1, 1, 'float32', 3);
-      return { inputs: { dy, filter }, attrs: { ...conv, inputShape: CHECK_X } };
-    }
-    case 'Conv2DBackpropFilter': {
-      const dy = tf.randomUniform(CHECK_DY, -1, 1, 'float32', 3);
-      return { inputs: { x, dy }, attrs: { ...conv, filterShape: CHECK_FILTER } };
-    }
+      return { inputs: { x: x(), filter: filter() }, attrs };
+    case 'Conv2DBackpropInput':
+      return { inputs: { dy: dy(), filter: filter() }, attrs: { ...attrs, inputShape: xShape } };
+    case 'Conv2DBackpropFilter':
+      return { inputs: { x: x(), dy: dy() }, attrs: { ...attrs, filterShape } };
     case 'MaxPoolGrad': {
-      const dy = tf.randomUniform(CHECK_POOLED, -1, 1, 'float32', 3);
-      const attrs = { filterSize: 2, strides: 2, pad: 'valid' };
-      return { inputs: { dy, input: x, output: dy }, attrs };
+      const gradient = checkNumbers([batch, pooled, pooled, CHECK_CHANNELS], 4231);
+      const pool = { filterSize: 2, strides: 2, pad: 'valid' };
+      return { inputs: { dy: gradient, input: x(), output: gradient }, attrs: pool };
     }
     default:
       throw new RangeError(`Unknown kernel ${name satisfies never}.`);
   }
 }
 
-async function agrees(
+const paces = new WeakMap<Device, 'slow' | 'fast'>();
+
+/** How fast the device is, by our own convolution. */
+function paceOf(device: Device): 'slow' | 'fast' {
+  const known = paces.get(device);
+  if (known) return known;
+  const { inputs, attrs } = checkCall('Conv2D', CHECK_BATCH.slow);
+  let elapsedMs = 0;
+  // The first one waits for the compiler.
+  for (let turn = 0; turn < 2; turn++) {
+    const startMs = performance.now();
+    const output = runOwn('Conv2D', device, inputs, attrs);
+    device.waitFor(output);
+    elapsedMs = performance.now() - startMs;
+    output.dispose();
+  }
+  tf.dispose(inputs);
+  const pace = elapsedMs < FAST_MS ? 'fast' : 'slow';
+  paces.set(device, pace);
+  return pace;
+}
+
+function runOwn(
   name: KernelName,
   device: Device,
-  original: tf.KernelConfig,
-): Promise<boolean> {
-  let tensors: [tf.Tensor, tf.Tensor];
+  inputs: Record<string, tf.Tensor>,
+  attrs: Attributes,
+): tf.Tensor {
+  const info = KERNELS[name](device, inputs, attrs);
+  if (!info) throw new Error(`The check of ${name} is not one of its calls.`);
+  return tf.engine().makeTensorFromTensorInfo(info);
+}
+
+async function judge(name: KernelName, device: Device): Promise<Verdict> {
+  const owned: tf.Tensor[] = [];
   try {
-    tensors = tf.tidy(() => {
-      const { inputs, attrs } = checkCall(name);
-      const expected = tf.engine().runKernel(name, inputs, attrs) as tf.Tensor;
-      const own = KERNELS[name](device, inputs, attrs);
-      if (!own) throw new Error(`The check of ${original.kernelName} is not one of its calls.`);
-      return [expected, tf.engine().makeTensorFromTensorInfo(own)];
-    });
+    const { inputs, attrs } = checkCall(name, CHECK_BATCH[paceOf(device)]);
+    owned.push(...Object.values(inputs));
+    const runStock = () => tf.engine().runKernel(name, inputs, attrs) as tf.Tensor;
+    const own = runOwn(name, device, inputs, attrs);
+    owned.push(own);
+    const expected = runStock();
+    owned.push(expected);
+    const [actualNumbers, expectedNumbers] = await Promise.all([
+      own.data<'float32'>(),
+      expected.data<'float32'>(),
+    ]);
+    const tolerance = device.isHalf ? TOLERANCE.half : TOLERANCE.full;
+    if (!isClose(actualNumbers, expectedNumbers, tolerance)) return { agrees: false, gain: 0 };
+    const finish = (run: () => tf.Tensor) => () => {
+      const output = run();
+      device.waitFor(output);
+      output.dispose();
+    };
+    const gain = race(
+      finish(() => runOwn(name, device, inputs, attrs)),
+      finish(runStock),
+      RACE_MS,
+    );
+    return { agrees: true, gain };
   } catch (error) {
-    if (error instanceof WebGLDeviceError) return false;
+    if (error instanceof WebGLDeviceError) return { agrees: false, gain: 0 };
     throw error;
+  } finally {
+    tf.dispose(owned);
   }
-  const [expected, actual] = await Promise.all(tensors.map((tensor) => tensor.data<'float32'>()));
-  tf.dispose(tensors);
-  const tolerance = device.isHalf ? TOLERANCE.half : TOLERANCE.full;
-  return isClose(actual as Float32Array, expected as Float32Array, tolerance);
 }
 
 /** Whether all numbers agree within the tolerance, a share of the largest. */

@@ -2,7 +2,7 @@
  * Owns the shaders of the end of a step: softmax cross-entropy with label smoothing from logits, and
  * the figures that people see.
  *
- * Labels are the fourth number of each texel of `changes`, see `patches`.
+ * Labels are in the texels of `batch`, see `patches`.
  */
 import type { ProgramSpec } from './device.ts';
 import { fetch, LAYERS, type Layout, place, write } from './volume.ts';
@@ -38,14 +38,14 @@ export function crossEntropyGradient(layout: Layout, labelSmoothing: number): Pr
   const value = (layer: number) => `gradient(n, ${layer}, group)`;
   return {
     name: 'cross-entropy, gradient',
-    samplers: { logits: 'layered', changes: 'flat' },
+    samplers: { logits: 'layered', batch: 'integers' },
     numOutputs: 4,
     body: `${logits(layout)}
 vec4 gradient(int n, int layer, int group) {
   vec2 parts = normalizer(n, layer);
   vec4 probabilities = exp(logitsAt(group, n, layer) - parts.x - parts.y);
   ivec4 classes = ivec4(group * 4) + ivec4(0, 1, 2, 3);
-  int label = int(texelFetch(changes, ivec2(n * 4 + layer, 0), 0).w);
+  int label = texelFetch(batch, ivec2(n * 4 + layer, 0), 0).w >> 1;
   vec4 goal = vec4(equal(classes, ivec4(label))) * ${(1 - labelSmoothing).toExponential()}
     + ${(labelSmoothing / channels).toExponential()};
   return mix(vec4(0.0), (probabilities - goal) * ${share}, lessThan(classes, ivec4(${channels})));
@@ -61,7 +61,7 @@ export function figures(layout: Layout, width: number): ProgramSpec {
   const { batch, groups } = layout;
   return {
     name: 'figures',
-    samplers: { logits: 'layered', changes: 'flat' },
+    samplers: { logits: 'layered', batch: 'integers' },
     numOutputs: 1,
     body: `${logits(layout)}
 void main() {
@@ -69,7 +69,7 @@ void main() {
   float sum = 0.0;
   for (int n = 0; n < ${batch}; n++) {
     for (int layer = 0; layer < 4; layer++) {
-      int label = int(texelFetch(changes, ivec2(n * 4 + layer, 0), 0).w);
+      int label = texelFetch(batch, ivec2(n * 4 + layer, 0), 0).w >> 1;
       float own = logitsAt(label >> 2, n, layer)[label & 3];
       vec2 parts = normalizer(n, layer);
       // Of equal logits the first one is the answer.

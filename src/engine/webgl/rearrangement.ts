@@ -6,6 +6,7 @@
  * is that output.
  */
 import type { ProgramSpec, SamplerKind } from './device.ts';
+import { placeOfText } from './pictures.ts';
 import { behindRelu, fetch, LAYERS, type Layout, place, write } from './volume.ts';
 
 type Samplers = Readonly<Record<string, SamplerKind>>;
@@ -26,7 +27,7 @@ function writeGradients(input: Layout, values: readonly string[], relu: boolean)
 // ---- pictures -----------------------------------------------------------------------------------
 
 export interface PatchShape {
-  /** Of the pictures: `side` × `side` bytes, a picture a line of the texture. */
+  /** Of the pictures: `side` × `side` bytes, as pictures.ts lays them out. */
   readonly side: number;
   readonly kernelHeight: number;
   readonly kernelWidth: number;
@@ -38,7 +39,8 @@ export interface PatchShape {
 
 /**
  * The patch around each pixel as its channels: a convolution of pictures with one channel becomes a
- * product. A line of `changes` is a texel: mirrored (1) or not, pixels to the right, pixels down, label.
+ * product. A texel of `batch` says which picture of `bytes` to take, how far to move it to the right and
+ * down, and its label, doubled and with 1 added where it is to be mirrored first.
  */
 export function patches(
   { side, kernelHeight, kernelWidth, padTop, padLeft, hasOnes }: PatchShape,
@@ -47,30 +49,31 @@ export function patches(
   const numTaps = kernelHeight * kernelWidth;
   return {
     name: 'patches',
-    samplers: { bytes: 'flat', changes: 'flat' },
+    samplers: { bytes: 'bytes', batch: 'integers' },
     numOutputs: 4,
-    body: `
-float pixel(int n, ivec3 change, int y, int x, int tap) {
+    body: `${placeOfText(side)}
+float pixel(ivec3 corner, ivec4 picture, int y, int x, int tap) {
   if (tap >= ${numTaps}) return ${hasOnes ? `tap == ${numTaps} ? 1.0 : 0.0` : '0.0'};
   int fromY = y + tap / ${kernelWidth} - ${padTop};
   int fromX = x + tap % ${kernelWidth} - ${padLeft};
   if (fromY < 0 || fromY >= ${side} || fromX < 0 || fromX >= ${side}) return 0.0;
-  fromY -= change.z;
-  fromX -= change.y;
+  fromY -= picture.z;
+  fromX -= picture.y;
   if (fromY < 0 || fromY >= ${side} || fromX < 0 || fromX >= ${side}) return 0.0;
-  if (change.x == 1) fromX = ${side - 1} - fromX;
-  return texelFetch(bytes, ivec2(fromY * ${side} + fromX, n), 0).r;
+  if ((picture.w & 1) == 1) fromX = ${side - 1} - fromX;
+  return texelFetch(bytes, corner + ivec3(fromX, fromY, 0), 0).r;
 }
-vec4 patchAt(int n, ivec3 change, int y, int x, int tap) {
+vec4 patchAt(ivec3 corner, ivec4 picture, int y, int x, int tap) {
   return vec4(
-    pixel(n, change, y, x, tap), pixel(n, change, y, x, tap + 1),
-    pixel(n, change, y, x, tap + 2), pixel(n, change, y, x, tap + 3));
+    pixel(corner, picture, y, x, tap), pixel(corner, picture, y, x, tap + 1),
+    pixel(corner, picture, y, x, tap + 2), pixel(corner, picture, y, x, tap + 3));
 }
 void main() {${place(output)}
-  ivec3 change = ivec3(texelFetch(changes, ivec2(n, 0), 0).xyz);
+  ivec4 picture = texelFetch(batch, ivec2(n, 0), 0);
+  ivec3 corner = placeOf(picture.x);
 ${write(
   output,
-  LAYERS.map((layer) => `patchAt(n, change, y, block * 4 + ${layer}, group * 4)`),
+  LAYERS.map((layer) => `patchAt(corner, picture, y, block * 4 + ${layer}, group * 4)`),
 )}
 }`,
   };
@@ -277,4 +280,30 @@ void main() {${place(layout)}
 ${writeGradients(layout, LAYERS.map(at), relu)}
 }`,
   };
+}
+
+/** Tells the layers of dropout in a network apart: each has a seed of its own in a step. */
+export function dropoutSeed(stepSeed: number, layer: number): number {
+  return (stepSeed ^ Math.imul(layer + 1, 0x9e3779b1)) >>> 0;
+}
+
+/**
+ * What `dropout` multiplies a matrix `[rows, columns]` by, row by row: computed here.
+ *
+ * @param seed Of the step; the layer is the network's first dropout.
+ */
+export function dropoutMask(
+  rows: number,
+  columns: number,
+  seed: number,
+  rate: number,
+): Float32Array {
+  const columnsFilled = Math.ceil(columns / 4) * 4;
+  return Float32Array.from({ length: rows * columns }, (_, index) => {
+    const place = Math.floor(index / columns) * columnsFilled + (index % columns);
+    const state = (Math.imul(place ^ dropoutSeed(seed, 0), 747796405) + 2891336453) >>> 0;
+    const word = Math.imul((state >>> ((state >>> 28) + 4)) ^ state, 277803737) >>> 0;
+    const chance = (((word >>> 22) ^ word) >>> 8) * 2 ** -24;
+    return chance >= rate ? 1 / (1 - rate) : 0;
+  });
 }

@@ -1,6 +1,6 @@
 /**
- * Owns the proof that training by our shaders is right on this device: one step of a little network
- * with the layers that hold weights, beside the gradients of TensorFlow.js. Drivers compile some shaders
+ * Owns the proof that training by our shaders is right on this device: one step of little networks
+ * with every kind of layer, beside the gradients of TensorFlow.js. Drivers compile some shaders
  * wrongly, and a network that learns a little worse would not tell.
  */
 import * as tf from '@tensorflow/tfjs';
@@ -8,6 +8,7 @@ import { batchNormInTraining } from '../batchNorm.ts';
 import type { TrainingLayer, Weight } from '../trainer.ts';
 import { Device, WebGLDeviceError } from './device.ts';
 import { isClose } from './kernels.ts';
+import { dropoutMask } from './rearrangement.ts';
 import { WebGLTrainer } from './trainer.ts';
 
 const verdicts = new WeakMap<Device, Promise<boolean>>();
@@ -26,110 +27,185 @@ const BATCH = 8;
 const CLASSES = 10;
 const EPSILON = 1e-3;
 const LABEL_SMOOTHING = 0.1;
+const DROPOUT = 0.3;
+const SEED = 20;
+/** Far apart, so that they are in several columns of the data's texture. */
+const ROWS = Array.from({ length: BATCH }, (_, index) => index * 53 + 3);
+/** Mirrored, to the right, down. */
+const CHANGES = ROWS.map((_, index) => [index & 1, (index % 3) - 1, (index % 5) - 2] as const);
+const labelOf = (row: number) => row % CLASSES;
+const NUM_ROWS = Math.max(...ROWS) + 1;
+const DATA = {
+  pixels: Uint8Array.from({ length: NUM_ROWS * SIDE ** 2 }, (_, index) => (index * 7919) % 256),
+  labels: Uint8Array.from({ length: NUM_ROWS }, (_, row) => labelOf(row)),
+};
+
 /** Large, so that gradients are not lost in the difference of two half floats. */
 const RATE = 16;
 /** Of the largest gradient of a weight. Half floats lose digits in each of nine layers. */
 const TOLERANCE = 1e-3;
 const HALF_TOLERANCE = 0.2;
 
-/** An odd side, so that pooling leaves a rest and rows do not fill fours. */
-const LAYERS: readonly TrainingLayer[] = [
-  { kind: 'conv', filters: 8, kernel: 3, padding: 'valid', activation: 'relu', hasBias: true },
-  { kind: 'maxPool' },
-  { kind: 'conv', filters: 12, kernel: 3, padding: 'same', activation: 'linear', hasBias: false },
-  { kind: 'batchNorm' },
-  { kind: 'relu' },
-  { kind: 'conv', filters: 4, kernel: 3, padding: 'valid', activation: 'relu', hasBias: true },
-  { kind: 'flatten' },
-  { kind: 'dense', units: 8, activation: 'relu' },
-  { kind: 'dense', units: CLASSES, activation: 'linear' },
-];
-const SHAPES = [
-  [3, 3, 1, 8],
-  [8],
-  [3, 3, 8, 12],
-  [12],
-  [12],
-  [3, 3, 12, 4],
-  [4],
-  [36, 8],
-  [8],
-  [8, CLASSES],
-  [CLASSES],
-];
-
 type Tensors = readonly tf.Tensor[];
 
-/** Mean loss of the network above, by TensorFlow.js. */
-function computeLoss(weights: Tensors, x: tf.Tensor4D, targets: tf.Tensor2D): tf.Scalar {
-  const [w1, b1, w2, gamma, beta, w3, b3, w4, b4, w5, b5] = weights as tf.Tensor4D[];
-  const conv = (input: tf.Tensor, filter: tf.Tensor | undefined, pad: 'same' | 'valid') =>
-    tf.conv2d(input as tf.Tensor4D, filter as tf.Tensor4D, 1, pad);
-  const affine = (input: tf.Tensor, kernel: tf.Tensor | undefined, bias: tf.Tensor | undefined) =>
-    tf.add(tf.matMul(input, kernel as tf.Tensor), bias as tf.Tensor);
-  const first = tf.maxPool(
-    tf.relu(tf.add(conv(x, w1, 'valid'), b1 as tf.Tensor)) as tf.Tensor4D,
-    2,
-    2,
-    'valid',
-  );
-  const { value } = batchNormInTraining(
-    conv(first, w2, 'same'),
-    gamma as unknown as tf.Tensor1D,
-    beta as unknown as tf.Tensor1D,
-    EPSILON,
-  );
-  const third = tf.relu(tf.add(conv(tf.relu(value), w3, 'valid'), b3 as tf.Tensor));
-  const hidden = tf.relu(affine(tf.reshape(third, [BATCH, -1]), w4, b4));
-  const logits = affine(hidden, w5, b5);
-  return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), targets), 1)));
+/** A network, and the same in operations of TensorFlow.js. */
+interface Specimen {
+  readonly layers: readonly TrainingLayer[];
+  /** Of the weights. */
+  readonly shapes: readonly number[][];
+  /** Channels of its batch normalisation; 0: none. */
+  readonly numTracked: number;
+  /** From pictures `[BATCH, SIDE, SIDE, 1]` to logits. */
+  readonly apply: (weights: Tensors, x: tf.Tensor4D) => tf.Tensor2D;
+}
+
+const dense: TrainingLayer = { kind: 'dense', units: CLASSES, activation: 'linear' };
+
+/**
+ * Every layer there is; two networks, since one ends its pictures only once. An odd side, so that
+ * pooling leaves a rest and rows do not fill fours.
+ */
+const SPECIMENS: readonly Specimen[] = [
+  {
+    layers: [
+      { kind: 'conv', filters: 8, kernel: 3, padding: 'valid', activation: 'relu', hasBias: true },
+      { kind: 'maxPool' },
+      {
+        kind: 'conv',
+        filters: 12,
+        kernel: 3,
+        padding: 'same',
+        activation: 'linear',
+        hasBias: false,
+      },
+      { kind: 'batchNorm' },
+      { kind: 'relu' },
+      { kind: 'conv', filters: 4, kernel: 3, padding: 'valid', activation: 'relu', hasBias: true },
+      { kind: 'flatten' },
+      { kind: 'dense', units: 8, activation: 'relu' },
+      dense,
+    ],
+    shapes: [
+      [3, 3, 1, 8],
+      [8],
+      [3, 3, 8, 12],
+      [12],
+      [12],
+      [3, 3, 12, 4],
+      [4],
+      [36, 8],
+      [8],
+      [8, CLASSES],
+      [CLASSES],
+    ],
+    numTracked: 12,
+    apply(weights, x) {
+      const [w1, b1, w2, gamma, beta, w3, b3, w4, b4, w5, b5] = weights;
+      const first = tf.maxPool(tf.relu(conv(x, w1, 'valid', b1)), 2, 2, 'valid');
+      const { value } = batchNormInTraining(
+        conv(first, w2, 'same'),
+        gamma as tf.Tensor1D,
+        beta as tf.Tensor1D,
+        EPSILON,
+      );
+      const third = tf.relu(conv(tf.relu(value), w3, 'valid', b3));
+      return affine(tf.relu(affine(tf.reshape(third, [BATCH, -1]), w4, b4)), w5, b5);
+    },
+  },
+  {
+    layers: [
+      { kind: 'conv', filters: 8, kernel: 3, padding: 'valid', activation: 'relu', hasBias: true },
+      { kind: 'globalAveragePool' },
+      { kind: 'dropout' },
+      dense,
+    ],
+    shapes: [[3, 3, 1, 8], [8], [8, CLASSES], [CLASSES]],
+    numTracked: 0,
+    apply(weights, x) {
+      const [w1, b1, w2, b2] = weights;
+      const averages = tf.mean(tf.relu(conv(x, w1, 'valid', b1)), [1, 2]);
+      const mask = tf.tensor2d(dropoutMask(BATCH, 8, SEED, DROPOUT), [BATCH, 8]);
+      return affine(tf.mul(averages, mask), w2, b2);
+    },
+  },
+];
+
+/** The batch as a step sees it, 0–1. */
+function changedPictures(): Float32Array {
+  const pictures = new Float32Array(BATCH * SIDE ** 2);
+  CHANGES.forEach(([isMirrored, right, down], index) => {
+    for (let y = Math.max(0, down); y < Math.min(SIDE, SIDE + down); y++) {
+      for (let x = Math.max(0, right); x < Math.min(SIDE, SIDE + right); x++) {
+        const fromX = isMirrored ? SIDE - 1 - (x - right) : x - right;
+        const from = ((ROWS[index] ?? 0) * SIDE + y - down) * SIDE + fromX;
+        pictures[(index * SIDE + y) * SIDE + x] = (DATA.pixels[from] ?? 0) / 255;
+      }
+    }
+  });
+  return pictures;
+}
+
+function conv(
+  x: tf.Tensor,
+  filter: tf.Tensor | undefined,
+  pad: 'same' | 'valid',
+  bias?: tf.Tensor,
+): tf.Tensor4D {
+  const value = tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 1, pad);
+  return bias ? tf.add(value, bias) : value;
+}
+
+function affine(
+  x: tf.Tensor,
+  kernel: tf.Tensor | undefined,
+  bias: tf.Tensor | undefined,
+): tf.Tensor2D {
+  return tf.add(tf.matMul(x, kernel as tf.Tensor), bias as tf.Tensor);
 }
 
 async function check(device: Device): Promise<boolean> {
-  const initial = SHAPES.map((shape, index) =>
+  for (const specimen of SPECIMENS) {
+    if (!(await isRight(specimen, device))) return false;
+  }
+  return true;
+}
+
+/** Whether a step changes the weights by the gradients of TensorFlow.js. */
+async function isRight(specimen: Specimen, device: Device): Promise<boolean> {
+  const { layers, shapes, numTracked } = specimen;
+  const initial = shapes.map((shape, index) =>
     tf.tidy(() => tf.variable(tf.randomUniform(shape, -0.7, 0.7, 'float32', index + 1), true)),
   );
-  const tracked = [tf.variable(tf.zeros([12])), tf.variable(tf.ones([12]))];
-  const batch = {
-    pixels: Uint8Array.from({ length: BATCH * SIDE ** 2 }, (_, index) => (index * 7919) % 256),
-    changes: Float32Array.from({ length: BATCH * 4 }, (_, at) =>
-      at % 4 === 3 ? (at >> 2) % CLASSES : 0,
-    ),
-    seed: 0,
-  };
+  const tracked = numTracked
+    ? [tf.variable(tf.zeros([numTracked])), tf.variable(tf.ones([numTracked]))]
+    : [];
   const expected = tf.tidy(() => {
-    const x = tf.tensor4d(
-      Float32Array.from(batch.pixels, (byte) => byte / 255),
-      [BATCH, SIDE, SIDE, 1],
-    );
-    const labels = tf.tensor1d(
-      Array.from({ length: BATCH }, (_, row) => row % CLASSES),
-      'int32',
-    );
-    const targets = tf.add(
-      tf.mul(tf.oneHot(labels, CLASSES), 1 - LABEL_SMOOTHING),
-      LABEL_SMOOTHING / CLASSES,
-    ) as tf.Tensor2D;
-    return tf.valueAndGrads((...weights: tf.Tensor[]) => computeLoss(weights, x, targets))(initial)
-      .grads;
+    const x = tf.tensor4d(changedPictures(), [BATCH, SIDE, SIDE, 1]);
+    const truth = tf.oneHot(tf.tensor1d(ROWS.map(labelOf), 'int32'), CLASSES);
+    const targets = tf.add(tf.mul(truth, 1 - LABEL_SMOOTHING), LABEL_SMOOTHING / CLASSES);
+    const loss = (...weights: tf.Tensor[]): tf.Scalar =>
+      tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(specimen.apply(weights, x)), targets), 1)));
+    return tf.valueAndGrads(loss)(initial).grads;
   });
-  const weights = initial.map(asWeight);
   const before = initial.map((variable) => tf.clone(variable));
   const trainer = WebGLTrainer.create({
-    layers: LAYERS,
-    weights,
+    data: DATA,
+    layers,
+    weights: initial.map(asWeight),
     trackedWeights: tracked.map(asWeight),
     side: SIDE,
     batchSize: BATCH,
     optimizer: { kind: 'sgd', momentum: 0 },
-    dropout: 0,
+    dropout: DROPOUT,
     labelSmoothing: LABEL_SMOOTHING,
     epsilon: EPSILON,
     momentum: 0.9,
   });
   try {
     if (!trainer) return false;
-    trainer.step(batch, RATE).dispose();
+    const changes = Int8Array.from(CHANGES.flat());
+    trainer.load({ kind: 'rows', rows: Uint32Array.from(ROWS), changes, seed: SEED });
+    trainer.step(RATE).dispose();
     trainer.sync();
     const actual = before.map((old, index) =>
       tf.tidy(() => tf.div(tf.sub(old, initial[index] as tf.Tensor), RATE)),

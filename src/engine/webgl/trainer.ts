@@ -8,7 +8,14 @@
  * that output masks it.
  */
 import * as tf from '@tensorflow/tfjs';
-import type { Trainer, TrainerRequest, TrainingBatch, TrainingLayer, Weight } from '../trainer.ts';
+import type {
+  RowBatch,
+  Trainer,
+  TrainerRequest,
+  TrainingBatch,
+  TrainingLayer,
+  Weight,
+} from '../trainer.ts';
 import {
   type ConvShape,
   convFilterGradient,
@@ -37,16 +44,19 @@ import {
   sumMagnitudes,
   targetOf,
 } from './parameters.ts';
+import { Pictures, Slabs } from './pictures.ts';
 import {
   averagePictures,
   averagePicturesGradient,
   dropout,
+  dropoutSeed,
   flatten,
   flattenGradient,
   maxPool,
   maxPoolGradient,
   patches,
 } from './rearrangement.ts';
+import { isRemoved } from './replacements.ts';
 import {
   freeVolume,
   type Layout,
@@ -66,6 +76,17 @@ interface Slot {
   readonly firstRow: number;
   /** Of the texture that has it at the moment. */
   readonly texture: () => WebGLTexture;
+}
+
+/** A batch that waits for its step, or is in it. */
+interface Input {
+  /** A texel for each picture, see `patches`. */
+  readonly batch: Texture;
+  /** Has the pictures: the slabs, or what was uploaded. */
+  pictures: Pictures | null;
+  /** Made when first needed. */
+  uploaded: Pictures | null;
+  seed: number;
 }
 
 /** What a layer made. `isRelu`: it went through ReLU. */
@@ -96,9 +117,10 @@ export class WebGLTrainer implements Trainer {
   /** Changes sides where a draw would write what it reads. */
   readonly #flips: (() => void)[] = [];
   /** Taken in turn: the device may still read the one while the other is filled. */
-  readonly #inputs: { readonly bytes: Texture; readonly changes: Texture }[] = [];
-  #input = 0;
-  #seed = 0;
+  readonly #inputs: Input[] = [];
+  #numLoaded = 0;
+  #numSteps = 0;
+  #slabs: Slabs | null = null;
   #numDropouts = 0;
   readonly #logits: Volume;
 
@@ -125,6 +147,10 @@ export class WebGLTrainer implements Trainer {
     try {
       this.#logits = this.#plan(regions);
       this.#parameters.prepare(request.optimizer);
+      if (!isRemoved('DataSlabs')) {
+        const room = MAX_BYTES - device.numBytes;
+        this.#slabs = Slabs.create(device, request.data.pixels, request.side, room);
+      }
     } catch (error) {
       this.dispose();
       throw error;
@@ -133,25 +159,67 @@ export class WebGLTrainer implements Trainer {
 
   // ---- what callers do ------------------------------------------------------------------------
 
-  /** Resolves when the shaders are compiled, as far as the device tells. */
-  prepare(): Promise<void> {
-    return this.#device.compiled();
+  /** Whether batches of rows are gathered on the device. */
+  get hasSlabs(): boolean {
+    return this.#slabs !== null;
   }
 
-  /** Takes one step. Gives loss and accuracy of the batch, `[2]`, still on the device. */
-  step(batch: TrainingBatch, learningRate: number): tf.Tensor1D {
-    this.#input = 1 - this.#input;
-    this.#seed = batch.seed;
-    const { bytes, changes } = this.#currentInput();
-    this.#device.upload(bytes, batch.pixels);
-    this.#device.upload(changes, batch.changes);
+  /** Resolves when the data is on the device and the shaders are compiled, as far as that tells. */
+  async prepare(): Promise<void> {
+    // The programs are with the compiler meanwhile.
+    while (this.#slabs && !this.#slabs.writeSlab()) await new Promise((next) => setTimeout(next));
+    await this.#device.compiled();
+  }
+
+  load(batch: TrainingBatch): void {
+    const { batchSize, data } = this.#request;
+    const input = this.#inputs[this.#numLoaded % this.#inputs.length];
+    if (!input || this.#numLoaded - this.#numSteps >= this.#inputs.length) {
+      throw new RangeError('Two batches wait already: take a step first.');
+    }
+    const [rows, slabs] = batch.kind === 'rows' ? [batch.rows, this.#slabs] : [null, null];
+    const texels = new Int32Array(batchSize * 4);
+    for (let index = 0; index < batchSize; index++) {
+      const row = rows ? (rows[index] ?? -1) : index;
+      const label = (batch.kind === 'rows' ? data : batch).labels[row];
+      if (label === undefined) throw new RangeError(`There is no picture ${row} for the batch.`);
+      const change = batch.kind === 'rows' ? batch.changes.subarray(index * 3, index * 3 + 3) : [];
+      const [isMirrored = 0, right = 0, down = 0] = change;
+      texels.set([slabs ? row : index, right, down, label * 2 + isMirrored], index * 4);
+    }
+    if (slabs) {
+      while (!slabs.writeSlab());
+      input.pictures = slabs.pictures;
+    } else {
+      input.uploaded ??= new Pictures(this.#device, batchSize, this.#request.side);
+      input.uploaded.write(batch.kind === 'rows' ? this.#gather(batch) : batch.pixels);
+      input.pictures = input.uploaded;
+    }
+    this.#device.upload(input.batch, texels);
+    input.seed = batch.seed;
+    this.#numLoaded++;
+  }
+
+  #gather({ rows }: RowBatch): Uint8Array {
+    const { data, side } = this.#request;
+    const area = side ** 2;
+    const pixels = new Uint8Array(rows.length * area);
+    rows.forEach((row, index) => {
+      pixels.set(data.pixels.subarray(row * area, (row + 1) * area), index * area);
+    });
+    return pixels;
+  }
+
+  step(learningRate: number): tf.Tensor1D {
+    if (this.#numSteps === this.#numLoaded) throw new RangeError('No batch waits for a step.');
     for (const draw of this.#draws) draw();
     this.#parameters.step(this.#request.optimizer, learningRate);
     const result = this.#device.drawTensor([2], (width) => figures(this.#logits.layout, width), [
       this.#logits.texture.handle,
-      changes.handle,
+      this.#input.batch.handle,
     ]);
     for (const flip of this.#flips) flip();
+    this.#numSteps++;
     return tf.engine().makeTensorFromTensorInfo(result) as tf.Tensor1D;
   }
 
@@ -188,6 +256,8 @@ export class WebGLTrainer implements Trainer {
     for (const volume of this.#volumes) freeVolume(this.#device, volume);
     for (const target of this.#targets) this.#device.freeTarget(target);
     for (const texture of this.#textures) this.#device.freeTexture(texture);
+    for (const { uploaded } of this.#inputs) uploaded?.dispose();
+    this.#slabs?.dispose();
     this.#parameters.dispose();
   }
 
@@ -312,7 +382,7 @@ export class WebGLTrainer implements Trainer {
     let gradient: Volume | null = this.#makeVolume(logits.layout);
     this.#draw(crossEntropyGradient(logits.layout, labelSmoothing), gradient.target, () => [
       logits.texture,
-      this.#currentInput().changes,
+      this.#input.batch,
     ]);
     for (const { output, backward } of stages.toReversed()) {
       if (!gradient) break;
@@ -373,10 +443,9 @@ export class WebGLTrainer implements Trainer {
   ): { source: Value; shape: ConvShape } {
     const { side, batchSize } = this.#request;
     for (let turn = 0; turn < 2; turn++) {
-      const bytes = this.#device.makeByteTexture(side * side, batchSize);
-      const changes = this.#device.makeTexture('flat', batchSize, 1);
-      this.#textures.add(bytes).add(changes);
-      this.#inputs.push({ bytes, changes });
+      const batch = this.#device.makeTexture('integers', batchSize, 1);
+      this.#textures.add(batch);
+      this.#inputs.push({ batch, pictures: null, uploaded: null, seed: 0 });
     }
     const { height, width } = output;
     const channels = kernel ** 2 + (hasOnes ? 1 : 0);
@@ -390,8 +459,8 @@ export class WebGLTrainer implements Trainer {
       hasOnes,
     };
     this.#draw(patches(shape, volume.layout), volume.target, () => {
-      const { bytes, changes } = this.#currentInput();
-      return [bytes, changes];
+      const { pictures, batch } = this.#input;
+      return [demand(pictures).texture, batch];
     });
     return { source: { volume, isRelu: false }, shape: pointwise(volume.layout, output) };
   }
@@ -496,8 +565,11 @@ export class WebGLTrainer implements Trainer {
 
   #planDropout(input: Value): Stage {
     const { layout, texture } = input.volume;
-    const salt = Math.imul(++this.#numDropouts, 0x9e3779b1);
-    const uniforms = () => ({ seed: (this.#seed ^ salt) >>> 0, rate: this.#request.dropout });
+    const index = this.#numDropouts++;
+    const uniforms = () => ({
+      seed: dropoutSeed(this.#input.seed, index),
+      rate: this.#request.dropout,
+    });
     const output = this.#makeVolume(layout);
     this.#draw(dropout(layout, false), output.target, () => [texture], uniforms);
     return {
@@ -591,8 +663,9 @@ export class WebGLTrainer implements Trainer {
 
   // ---- means of planning ----------------------------------------------------------------------
 
-  #currentInput(): { readonly bytes: Texture; readonly changes: Texture } {
-    return demand(this.#inputs[this.#input] ?? null);
+  /** Of the step under way. */
+  get #input(): Input {
+    return demand(this.#inputs[this.#numSteps % this.#inputs.length] ?? null);
   }
 
   #layOut(shape: readonly [number, number, number, number]): Layout {

@@ -1,0 +1,137 @@
+/**
+ * Owns pictures as bytes on the device: how they lie in textures, and which of a data set fit there.
+ *
+ * Pictures stand on one another in columns, so that bytes go up as they are and a shader finds a
+ * picture's pixels side by side; columns fill a layer (a slab), and layers a texture. Every device has
+ * textures of the size taken here.
+ */
+import { type Device, type Texture, WebGLDeviceError } from './device.ts';
+
+const LAYER_SIDE = 2048;
+/** Of a data set on the device; a network's own numbers want room as well. */
+const MAX_BYTES = 256 * 2 ** 20;
+/** The share of the machine's memory for it, where a browser tells how much that is. */
+const MEMORY_SHARE = 1 / 32;
+
+/** Where a picture is. */
+export interface PicturePlace {
+  readonly x: number;
+  readonly y: number;
+  readonly layer: number;
+}
+
+const perColumn = (side: number) => Math.floor(LAYER_SIDE / side);
+
+export function placeOf(picture: number, side: number): PicturePlace {
+  const count = perColumn(side);
+  const column = Math.floor(picture / count);
+  const layer = Math.floor(column / count);
+  return { x: (column - layer * count) * side, y: (picture - column * count) * side, layer };
+}
+
+/** GLSL: `placeOf(picture)`, the texel of a picture's corner. */
+export function placeOfText(side: number): string {
+  const count = perColumn(side);
+  return `
+ivec3 placeOf(int picture) {
+  int column = picture / ${count};
+  int layer = column / ${count};
+  return ivec3((column - layer * ${count}) * ${side}, (picture - column * ${count}) * ${side}, layer);
+}`;
+}
+
+/** The size of a texture for `count` pictures. */
+export function sizeFor(
+  count: number,
+  side: number,
+): [width: number, height: number, layers: number] {
+  const each = perColumn(side);
+  const columns = Math.ceil(count / each);
+  return [Math.min(columns, each) * side, Math.min(count, each) * side, Math.ceil(columns / each)];
+}
+
+/** Square pictures of one size in one texture. */
+export class Pictures {
+  readonly texture: Texture;
+  readonly #device: Device;
+  readonly #side: number;
+
+  /** @throws {WebGLDeviceError} Where they do not fit on the device. */
+  constructor(device: Device, count: number, side: number) {
+    this.#device = device;
+    this.#side = side;
+    this.texture = device.makeByteTexture(...sizeFor(count, side));
+  }
+
+  /** @param pixels `[pictures · side · side]`, which become the pictures from `first` on. */
+  write(pixels: Uint8Array, first = 0): void {
+    const side = this.#side;
+    const end = first + pixels.length / side ** 2;
+    for (let from = first; from < end; ) {
+      const { x, y, layer } = placeOf(from, side);
+      const count = Math.min(perColumn(side) - y / side, end - from);
+      const start = (from - first) * side ** 2;
+      this.#device.uploadBytes(
+        this.texture,
+        { x, y, layer, width: side, height: count * side },
+        pixels.subarray(start, start + count * side ** 2),
+      );
+      from += count;
+    }
+  }
+
+  dispose(): void {
+    this.#device.freeTexture(this.texture);
+  }
+}
+
+/** All pictures of a data set on the device. */
+export class Slabs {
+  readonly pictures: Pictures;
+  readonly #pixels: Uint8Array;
+  readonly #side: number;
+  #numSlabsWritten = 0;
+
+  /** @returns null where the device does not have, or is not to give, the memory. */
+  static create(device: Device, pixels: Uint8Array, side: number, roomBytes: number): Slabs | null {
+    const [width, height, layers] = sizeFor(pixels.length / side ** 2, side);
+    const bytes = width * height * layers;
+    if (bytes === 0 || bytes > Math.min(roomBytes, boundBytes())) return null;
+    try {
+      return new Slabs(device, pixels, side);
+    } catch (error) {
+      if (error instanceof WebGLDeviceError) return null;
+      throw error;
+    }
+  }
+
+  private constructor(device: Device, pixels: Uint8Array, side: number) {
+    this.pictures = new Pictures(device, pixels.length / side ** 2, side);
+    this.#pixels = pixels;
+    this.#side = side;
+  }
+
+  /** Uploads the next slab. @returns whether all are there. */
+  writeSlab(): boolean {
+    const side = this.#side;
+    const first = this.#numSlabsWritten * perColumn(side) ** 2;
+    const end = first + perColumn(side) ** 2;
+    const slab = this.#pixels.subarray(first * side ** 2, end * side ** 2);
+    if (slab.length > 0) {
+      this.pictures.write(slab, first);
+      this.#numSlabsWritten++;
+    }
+    return end * side ** 2 >= this.#pixels.length;
+  }
+
+  dispose(): void {
+    this.pictures.dispose();
+  }
+}
+
+function boundBytes(): number {
+  const memory: unknown = 'deviceMemory' in navigator ? navigator.deviceMemory : null;
+  return typeof memory === 'number'
+    ? Math.min(MAX_BYTES, memory * 2 ** 30 * MEMORY_SHARE)
+    : MAX_BYTES;
+}
