@@ -2,7 +2,9 @@
  * Holds our WebGL training to what it promises, on software WebGL: gradients as the `cpu` backend's,
  * no growth, few draws, half floats, and a word to the page when the context is lost.
  */
+
 import { openWebGLBrowser, type WebGLBrowser, type WebGLPage } from '../bench/webglPage.ts';
+import { KERNEL_NAMES, REPLACEMENT_NAMES } from '../src/engine/webgl/replacements.ts';
 import { expect, openWithSample, test, waitForState } from './fixtures.ts';
 
 test.describe('training on WebGL', () => {
@@ -12,9 +14,10 @@ test.describe('training on WebGL', () => {
   test.beforeAll(async () => {
     browser = await openWebGLBrowser('software');
     page = await browser.open();
-    const { kernels } = await page.call('start', { kernels: await page.call('kernelNames') });
+    await page.call('start', {});
+    const { standings } = await page.call('replaceKernels', { evenSlower: true });
     // Each was seen to agree with the stock one.
-    expect(kernels).toEqual(await page.call('kernelNames'));
+    expect(standings.map(([, { standing }]) => standing)).toEqual(Array(4).fill('used'));
   });
 
   test.afterAll(() => browser.close());
@@ -27,10 +30,41 @@ test.describe('training on WebGL', () => {
     });
   }
 
-  test('many steps hold no more than few', async () => {
-    const { losses, tensors, bytes } = await page.call('train500', 'classic', 8, 40);
+  for (const without of [
+    ...KERNEL_NAMES.map((name) => ['TrainingStep', name] as const),
+    ['TrainingStep'],
+    ['DataSlabs'],
+    REPLACEMENT_NAMES,
+  ] as const) {
+    test(`gradients are right without ${without.join(', ')}`, async () => {
+      const bare = await browser.open();
+      await bare.call('start', { without });
+      const { standings } = await bare.call('replaceKernels', { evenSlower: true });
+      for (const [name, { standing }] of standings) {
+        const isRemoved = without.some((each) => each === name);
+        expect([name, standing]).toEqual([name, isRemoved ? 'removed' : 'used']);
+      }
+      expect(await bare.call('stockKernels')).toEqual(
+        KERNEL_NAMES.filter((name) => without.some((each) => each === name)),
+      );
+      const errors = Object.values(await bare.call('gradientErrors', 'small', 4));
+      expect(Math.max(...errors)).toBeLessThan(1e-3);
+      await bare.close();
+    });
+  }
+
+  test('a batch is the same however it comes to the device', async () => {
+    const { slabs, pictures, uploaded } = await page.call('lossesByWay', 'tiny', 8);
+    expect(slabs?.every(Number.isFinite)).toBe(true);
+    expect(pictures).toEqual(slabs);
+    expect(uploaded).toEqual(slabs);
+  });
+
+  test('many steps hold no more than few, and none leave anything', async () => {
+    const { losses, tensors, bytes, ownBytes } = await page.call('train500', 'classic', 8, 40);
     expect(tensors[1]).toBe(tensors[0]);
     expect(bytes[1]).toBeLessThanOrEqual(bytes[0] * 1.05);
+    expect(ownBytes[1]).toBe(ownBytes[0]);
     expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 2);
   });
 

@@ -20,6 +20,7 @@ import {
 } from '../../src/engine/webgl/kernels.ts';
 import {
   isRemoved,
+  KERNEL_NAMES,
   type KernelName,
   REPLACEMENT_NAMES,
   type ReplacementName,
@@ -251,6 +252,10 @@ function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): 
   return difference / largest;
 }
 
+/** Before any is replaced. */
+const STOCK = new Map(
+  KERNEL_NAMES.map((name) => [name, tf.getKernel(name, 'webgl')?.kernelFunc] as const),
+);
 let removed: readonly ReplacementName[] = [];
 
 const api = {
@@ -283,6 +288,10 @@ const api = {
     const standings = await registerWebGLKernels(options);
     return { ms: performance.now() - startMs, standings: [...standings] };
   },
+
+  /** Kernels that are TensorFlow.js's own at the moment. */
+  stockKernels: () =>
+    KERNEL_NAMES.filter((name) => tf.getKernel(name, 'webgl').kernelFunc === STOCK.get(name)),
 
   /**
    * Takes steps; gives the milliseconds and the draws they took. The first time, the milliseconds have
