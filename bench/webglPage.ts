@@ -1,14 +1,8 @@
 /**
- * Owns the page of the WebGL measurements: builds it, serves it, and opens it in a browser, a fresh
- * WebGL context each time.
+ * Owns the page of the WebGL measurements: opens it in a browser, a fresh WebGL context each time.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { chromium } from 'playwright';
-import { build } from 'vite';
-import { ensureBrowser, type Graphics, launchOptions } from '../scripts/browser.ts';
-import { serve } from '../scripts/serve.ts';
+import type { Graphics } from '../scripts/browser.ts';
+import { openBuiltPage } from './builtPage.ts';
 import type { WebGLBenchApi } from './webgl/page.ts';
 
 export interface WebGLPage {
@@ -27,22 +21,14 @@ export interface WebGLBrowser {
 }
 
 export async function openWebGLBrowser(graphics: Graphics): Promise<WebGLBrowser> {
-  const folder = await mkdtemp(join(tmpdir(), 'atelier-webgl-'));
-  await build({
-    configFile: false,
-    root: join(import.meta.dirname, 'webgl'),
-    base: './',
-    logLevel: 'error',
-    build: { outDir: folder, emptyOutDir: true, target: 'es2022', minify: false },
-  });
-  const server = await serve({ folder });
-  const browser = await chromium.launch(launchOptions(await ensureBrowser(), graphics));
+  const { browser, version, url, close } = await openBuiltPage('webgl', graphics);
   return {
-    version: `Chromium ${browser.version()}`,
+    version,
+    close,
     async open() {
       const page = await browser.newPage();
       page.on('pageerror', (error) => console.error(error));
-      await page.goto(server.url);
+      await page.goto(url);
       await page.waitForFunction(() => typeof globalThis.webglBench === 'object');
       return {
         call: (name, ...args) =>
@@ -55,11 +41,6 @@ export async function openWebGLBrowser(graphics: Graphics): Promise<WebGLBrowser
           ),
         close: () => page.close(),
       };
-    },
-    async close() {
-      await browser.close();
-      await server.close();
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }

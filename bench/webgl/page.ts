@@ -75,9 +75,10 @@ interface Material {
  */
 function makeMaterial(batchSize: number, numRows = LARGE_ENOUGH): Material {
   const pixels = new Uint8Array(numRows * PIXELS);
-  const labels = Uint8Array.from({ length: numRows }, (_, row) => row % NUM_CLASSES);
+  const labelOf = (row: number) => (Math.imul(row, 0x9e3779b1) >>> 16) % NUM_CLASSES;
+  const labels = Uint8Array.from({ length: numRows }, (_, row) => labelOf(row));
   const spread = Math.floor(numRows / batchSize);
-  const rows = Uint32Array.from({ length: batchSize }, (_, index) => index * spread + (index % 2));
+  const rows = Uint32Array.from({ length: batchSize }, (_, index) => (index + 1) * spread - 1);
   labels.forEach((label, row) => {
     for (let y = 4; y < 24; y++) {
       for (let x = label * 2; x < label * 2 + 8; x++) {
