@@ -7,6 +7,9 @@
  */
 import { type Device, type Texture, WebGLDeviceError } from './device.ts';
 
+/** Of a device, what pictures need. */
+export type ByteStore = Pick<Device, 'makeByteTexture' | 'uploadBytes' | 'freeTexture'>;
+
 const LAYER_SIDE = 2048;
 /** Of a data set on the device; a network's own numbers want room as well. */
 const MAX_BYTES = 256 * 2 ** 20;
@@ -53,11 +56,11 @@ export function sizeFor(
 /** Square pictures of one size in one texture. */
 export class Pictures {
   readonly texture: Texture;
-  readonly #device: Device;
+  readonly #device: ByteStore;
   readonly #side: number;
 
   /** @throws {WebGLDeviceError} Where they do not fit on the device. */
-  constructor(device: Device, count: number, side: number) {
+  constructor(device: ByteStore, count: number, side: number) {
     this.#device = device;
     this.#side = side;
     this.texture = device.makeByteTexture(...sizeFor(count, side));
@@ -92,8 +95,16 @@ export class Slabs {
   readonly #side: number;
   #numSlabsWritten = 0;
 
-  /** @returns null where the device does not have, or is not to give, the memory. */
-  static create(device: Device, pixels: Uint8Array, side: number, roomBytes: number): Slabs | null {
+  /**
+   * @param roomBytes That may be taken at most.
+   * @returns null where the device does not have, or is not to give, the memory.
+   */
+  static create(
+    device: ByteStore,
+    pixels: Uint8Array,
+    side: number,
+    roomBytes: number,
+  ): Slabs | null {
     const [width, height, layers] = sizeFor(pixels.length / side ** 2, side);
     const bytes = width * height * layers;
     if (bytes === 0 || bytes > Math.min(roomBytes, boundBytes())) return null;
@@ -105,7 +116,7 @@ export class Slabs {
     }
   }
 
-  private constructor(device: Device, pixels: Uint8Array, side: number) {
+  private constructor(device: ByteStore, pixels: Uint8Array, side: number) {
     this.pictures = new Pictures(device, pixels.length / side ** 2, side);
     this.#pixels = pixels;
     this.#side = side;
