@@ -48,8 +48,11 @@ export interface TrainingData {
 }
 
 export interface TrainerRequest {
-  /** What batches of rows are taken from; handed over once. Must not change during training. */
-  readonly data: TrainingData;
+  /**
+   * What batches of rows are taken from; handed over once, and must not change during training. null
+   * where all batches are of pictures.
+   */
+  readonly data: TrainingData | null;
   /** From pictures `[batchSize, side, side, 1]` to logits. */
   readonly layers: readonly TrainingLayer[];
   /** Of the model: kernel, bias, gamma, beta. */

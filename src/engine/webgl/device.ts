@@ -148,11 +148,21 @@ export class Device {
       throw new WebGLDeviceError(`This device has no textures of ${numLayers} layers.`);
     }
     // What went wrong before is not this texture's.
-    while (gl.getError() !== gl.NO_ERROR && !gl.isContextLost());
+    this.hasRunOut();
     const texture = this.#allocate('bytes', gl.R8, 1, [width, height, numLayers]);
-    if (gl.getError() === gl.NO_ERROR) return texture;
+    if (!this.hasRunOut()) return texture;
     this.freeTexture(texture);
     throw new WebGLDeviceError(`The device has no memory for ${texture.bytes} bytes.`);
+  }
+
+  /** Whether memory was lacking since this was asked last. Waits for the device. */
+  hasRunOut(): boolean {
+    const gl = this.#gl;
+    let hasRunOut = false;
+    for (let error = gl.getError(); error !== gl.NO_ERROR; error = gl.getError()) {
+      hasRunOut ||= error === gl.OUT_OF_MEMORY;
+    }
+    return hasRunOut;
   }
 
   #allocate(

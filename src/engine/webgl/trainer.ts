@@ -9,10 +9,10 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type {
-  RowBatch,
   Trainer,
   TrainerRequest,
   TrainingBatch,
+  TrainingData,
   TrainingLayer,
   Weight,
 } from '../trainer.ts';
@@ -147,7 +147,7 @@ export class WebGLTrainer implements Trainer {
     try {
       this.#logits = this.#plan(regions);
       this.#parameters.prepare(request.optimizer);
-      if (!isRemoved('DataSlabs')) {
+      if (request.data && !isRemoved('DataSlabs')) {
         const room = MAX_BYTES - device.numBytes;
         this.#slabs = Slabs.create(device, request.data.pixels, request.side, room);
       }
@@ -168,31 +168,38 @@ export class WebGLTrainer implements Trainer {
   async prepare(): Promise<void> {
     // The programs are with the compiler meanwhile.
     while (this.#slabs && !this.#slabs.writeSlab()) await new Promise((next) => setTimeout(next));
+    if (this.#slabs && this.#device.hasRunOut()) {
+      // Some drivers take memory for a texture only when it is filled.
+      this.#slabs.dispose();
+      this.#slabs = null;
+    }
     await this.#device.compiled();
   }
 
   load(batch: TrainingBatch): void {
-    const { batchSize, data } = this.#request;
+    const { batchSize, side } = this.#request;
     const input = this.#inputs[this.#numLoaded % this.#inputs.length];
     if (!input || this.#numLoaded - this.#numSteps >= this.#inputs.length) {
       throw new RangeError('Two batches wait already: take a step first.');
     }
-    const [rows, slabs] = batch.kind === 'rows' ? [batch.rows, this.#slabs] : [null, null];
+    const { pixels, labels } = batch.kind === 'rows' ? this.#data : batch;
+    const slabs = batch.kind === 'rows' ? this.#slabs : null;
     const texels = new Int32Array(batchSize * 4);
     for (let index = 0; index < batchSize; index++) {
-      const row = rows ? (rows[index] ?? -1) : index;
-      const label = (batch.kind === 'rows' ? data : batch).labels[row];
-      if (label === undefined) throw new RangeError(`There is no picture ${row} for the batch.`);
+      const picture = batch.kind === 'rows' ? (batch.rows[index] ?? -1) : index;
+      const label = labels[picture];
+      if (label === undefined)
+        throw new RangeError(`There is no picture ${picture} to learn from.`);
       const change = batch.kind === 'rows' ? batch.changes.subarray(index * 3, index * 3 + 3) : [];
       const [isMirrored = 0, right = 0, down = 0] = change;
-      texels.set([slabs ? row : index, right, down, label * 2 + isMirrored], index * 4);
+      texels.set([slabs ? picture : index, right, down, label * 2 + isMirrored], index * 4);
     }
     if (slabs) {
       while (!slabs.writeSlab());
       input.pictures = slabs.pictures;
     } else {
-      input.uploaded ??= new Pictures(this.#device, batchSize, this.#request.side);
-      input.uploaded.write(batch.kind === 'rows' ? this.#gather(batch) : batch.pixels);
+      input.uploaded ??= new Pictures(this.#device, batchSize, side);
+      input.uploaded.write(batch.kind === 'rows' ? gather(pixels, batch.rows, side ** 2) : pixels);
       input.pictures = input.uploaded;
     }
     this.#device.upload(input.batch, texels);
@@ -200,14 +207,10 @@ export class WebGLTrainer implements Trainer {
     this.#numLoaded++;
   }
 
-  #gather({ rows }: RowBatch): Uint8Array {
-    const { data, side } = this.#request;
-    const area = side ** 2;
-    const pixels = new Uint8Array(rows.length * area);
-    rows.forEach((row, index) => {
-      pixels.set(data.pixels.subarray(row * area, (row + 1) * area), index * area);
-    });
-    return pixels;
+  get #data(): TrainingData {
+    const { data } = this.#request;
+    if (!data) throw new RangeError('There is no data to take rows from.');
+    return data;
   }
 
   step(learningRate: number): tf.Tensor1D {
@@ -720,6 +723,15 @@ export class WebGLTrainer implements Trainer {
       );
     });
   }
+}
+
+/** The pictures of `area` pixels in these rows. */
+function gather(pixels: Uint8Array, rows: Uint32Array, area: number): Uint8Array {
+  const gathered = new Uint8Array(rows.length * area);
+  rows.forEach((row, index) => {
+    gathered.set(pixels.subarray(row * area, (row + 1) * area), index * area);
+  });
+  return gathered;
 }
 
 function demand<T>(value: T | null): T {
