@@ -9,7 +9,7 @@ import * as tf from '@tensorflow/tfjs';
 import {
   createRandom,
   type Dataset,
-  gatherBatch,
+  gatherBytes,
   gatherLabels,
   shuffleRows,
   splitRows,
@@ -274,7 +274,7 @@ async function prepareStep(
 ): Promise<TrainStep> {
   const { layers } = NETWORKS[network];
   const trainer = await createTrainer({
-    data: dataset,
+    data: recipe.augment === 'photos' ? null : dataset,
     layers: layers.map((layer, index) =>
       layer.kind === 'conv' ? { ...layer, hasBias: hasBias(layers, index) } : layer,
     ),
@@ -292,13 +292,24 @@ async function prepareStep(
   await trainer.prepare();
   const random = createRandom(recipe.seed + 2);
   const changes = new Int8Array(batchSize * 3);
+  const [pixels, labels] = [new Uint8Array(batchSize * PIXELS), new Uint8Array(batchSize)];
+  const nextSeed = () => Math.floor(random() * 2 ** 32);
   return {
     load(rows) {
+      if (recipe.augment === 'photos') {
+        gatherBytes(dataset, rows, pixels);
+        gatherLabels(dataset, rows, labels);
+        augmentBatch(pixels, batchSize, recipe.augment, random);
+        trainer.load({ kind: 'pictures', pixels, labels, seed: nextSeed() });
+        return;
+      }
+      // The light changes are made on the device.
       rows.forEach((_, index) => {
-        const { isMirrored, right, down } = recipe.augment ? drawChange(random) : NO_CHANGE;
+        const { isMirrored, right, down } =
+          recipe.augment === 'light' ? drawChange(random) : NO_CHANGE;
         changes.set([Number(isMirrored), right, down], index * 3);
       });
-      trainer.load({ kind: 'rows', rows, changes, seed: Math.floor(random() * 2 ** 32) });
+      trainer.load({ kind: 'rows', rows, changes, seed: nextSeed() });
     },
     run: (learningRate) => trainer.step(learningRate),
     isSound: () => trainer.isSound(),
@@ -320,19 +331,21 @@ function prepareTensorStep(
   const weights = model.trainableWeights;
   const optimizer = createOptimizer(weights, recipe);
   const random = createRandom(recipe.seed + 2);
-  const pixels = new Float32Array(batchSize * PIXELS);
+  const pixels = new Uint8Array(batchSize * PIXELS);
+  const scaled = new Float32Array(batchSize * PIXELS);
   const labels = new Uint8Array(batchSize);
   const { labelSmoothing } = recipe;
 
   return {
     load(batch) {
-      gatherBatch(dataset, batch, pixels);
+      gatherBytes(dataset, batch, pixels);
       gatherLabels(dataset, batch, labels);
-      if (recipe.augment) augmentBatch(pixels, batchSize, random);
+      augmentBatch(pixels, batchSize, recipe.augment, random);
+      for (let i = 0; i < pixels.length; i++) scaled[i] = (pixels[i] as number) / 255;
     },
     run(learningRate) {
       return tf.tidy(() => {
-        const x = tf.tensor4d(pixels, [batchSize, SIDE, SIDE, 1]);
+        const x = tf.tensor4d(scaled, [batchSize, SIDE, SIDE, 1]);
         const truth = oneHot(labels);
         const targets: tf.Tensor2D = labelSmoothing
           ? tf.add(tf.mul(truth, 1 - labelSmoothing), labelSmoothing / NUM_CLASSES)
