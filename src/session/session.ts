@@ -391,13 +391,14 @@ export function createSession(parts: SessionParts = browserParts): Session {
   /**
    * Sees to it that, where nobody chose an engine, the one runs that trains fastest what the form
    * says; tries the candidates first where that is not known.
+   * @param isWanted Asked when it is this wish's turn.
    */
-  function settleEngine(): Promise<void> {
+  function settleEngine(isWanted: () => boolean = () => true): Promise<void> {
     // One after the other: two would start the worker anew twice.
     engineSettled = engineSettled.then(async () => {
       await modelStarted;
       const before = chancesInForm();
-      if (!before || backendChoice !== 'auto') return;
+      if (!before || backendChoice !== 'auto' || !isWanted()) return;
       const candidates = candidatesOf(before);
       if (candidates.length < 2) return;
       if (!chooseCandidate(before)) await tryThese(candidates.map(({ name }) => name));
@@ -549,12 +550,13 @@ export function createSession(parts: SessionParts = browserParts): Session {
     // A trial of another network is of no use now.
     if (trying?.workload !== workloadOf(get().network, get().recipe)) endTrials();
     // Before the data: reading it takes a core, of which the trial would tell.
-    await settleEngine();
+    const isWaiting = () => get().training.phase === 'waitingForData';
+    await settleEngine(isWaiting);
     // One that was not needed would disturb the run, and the run it.
     endTrials();
-    if (get().training.phase !== 'waitingForData') return; // Stopped meanwhile.
+    if (!isWaiting()) return; // Stopped meanwhile.
     const data = await dataForTraining();
-    if (get().training.phase !== 'waitingForData') return; // Stopped meanwhile.
+    if (!isWaiting()) return; // Stopped meanwhile.
     await modelStarted;
     const { engine, network, recipe } = get();
     if (!data || engine.phase !== 'ready') {
