@@ -314,6 +314,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
   }
 
   async function tryEngines(again: boolean): Promise<void> {
+    await modelStarted;
     const { engine, training } = get();
     const chances = chancesInForm();
     if (!chances || engine.phase !== 'ready' || isUnderWay(training)) return;

@@ -14,7 +14,12 @@ import {
   TriangleAlert,
   Wand,
 } from 'lucide-react';
-import type { BackendOption, EngineInfo, Trial } from '../../engine/backends.ts';
+import {
+  type BackendOption,
+  type EngineInfo,
+  type Trial,
+  titleOfBackend,
+} from '../../engine/backends.ts';
 import { findFaster } from '../../engine/choice.ts';
 import { NETWORKS } from '../../ml/network.ts';
 import { trialsInForm } from '../../session/state.ts';
@@ -51,7 +56,7 @@ export function EngineMenu() {
   }
 
   const { info } = engine;
-  const title = info.options.find(({ name }) => name === info.active)?.title ?? info.active;
+  const title = titleOfBackend(info.active);
   const Icon = isTrying ? LoaderCircle : Cpu;
   return (
     <Menu.Root
@@ -90,8 +95,7 @@ function Content({ info }: { readonly info: EngineInfo }) {
   return (
     <>
       <div className={styles.reason}>
-        <p>{isLocked ? 'Stop the run to change what does the arithmetic.' : info.reason}</p>
-        <Faster info={info} />
+        {isLocked ? <p>Stop the run to change what does the arithmetic.</p> : <Why info={info} />}
       </div>
       <Menu.RadioGroup
         value={info.active}
@@ -159,18 +163,20 @@ function Content({ info }: { readonly info: EngineInfo }) {
   );
 }
 
-/** Tells of an engine that would be faster for the network in the form. */
-function Faster({ info }: { readonly info: EngineInfo }) {
+/** Why the engine runs that does, and which one would train the network in the form faster. */
+function Why({ info }: { readonly info: EngineInfo }) {
   const network = useSession((state) => state.network);
   const trials = useSession(trialsInForm);
   const includesWebGPU = useSession((state) => state.includesWebGPU);
   const faster = findFaster(info.active, { options: info.options, includesWebGPU, trials });
-  if (!faster) return null;
+  if (!faster) return <p>{info.reason}</p>;
+  const news = `For ${NETWORKS[network].title}, ${faster.option.title} is ${faster.times} as fast as ${titleOfBackend(info.active)}`;
+  if (info.choice === 'auto') return <p>{news}: it takes over with the next run.</p>;
   return (
-    <p>
-      {faster.option.title} trains {NETWORKS[network].title} {faster.times} as fast
-      {info.choice === 'auto' ? ' and takes over with the next run.' : '. Choose it to use it.'}
-    </p>
+    <>
+      <p>{info.reason}</p>
+      <p>{news}. Choose it, or let Atelier choose.</p>
+    </>
   );
 }
 
