@@ -38,15 +38,14 @@ export interface TrialPlan {
   readonly signal: AbortSignal;
 }
 
-/** Tries one backend after the other. Gives the trials that came to an end. Never rejects. */
+/** Tries one backend after the other; of an aborted plan the answer says nothing. Never rejects. */
 export async function tryBackends(plan: TrialPlan): Promise<ReadonlyMap<BackendName, Trial>> {
   const shareMs = Math.min(MAX_SHARE_MS, BUDGET_MS / plan.backends.length);
   const trials = new Map<BackendName, Trial>();
   for (const backend of plan.backends) {
     if (plan.signal.aborted) break;
     plan.onBegin(backend);
-    const trial = await tryBackend(backend, shareMs, plan);
-    if (!plan.signal.aborted) trials.set(backend, trial);
+    trials.set(backend, await tryBackend(backend, shareMs, plan));
   }
   return trials;
 }
