@@ -29,7 +29,13 @@ const card: ModelCard = {
 };
 const shipped: ModelCard = { ...card, id: 'shipped', origin: 'shipped' };
 
-const engineInfo: EngineInfo = { active: 'wasm', options: [], reason: 'For the test.' };
+const engineInfo: EngineInfo = {
+  choice: 'auto',
+  active: 'wasm',
+  options: [],
+  reason: 'For the test.',
+  fingerprint: 'this machine',
+};
 
 const dataInfo: DataInfo = {
   source: 'sample',
@@ -146,7 +152,12 @@ function play(model: Partial<ModelWorkerApi> = {}, data: Partial<DataWorkerApi> 
         },
         removeRun: async () => {},
       },
-      settings: { readSettings: async () => null, writeSettings: async () => {} },
+      settings: {
+        readSettings: async () => null,
+        writeSettings: async () => {},
+        readEngineMemory: async () => null,
+        writeEngineMemory: async () => {},
+      },
     },
   };
   return played;
@@ -225,7 +236,7 @@ describe('data', () => {
     const session = createSession({
       ...played.parts,
       settings: {
-        readSettings: async () => null,
+        ...played.parts.settings,
         writeSettings: async ({ source }) => {
           kept = source;
         },

@@ -5,7 +5,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import * as Comlink from 'comlink';
 import type { Dataset } from '../data/dataset.ts';
-import type { BackendName, EngineInfo } from '../engine/backends.ts';
+import type { BackendName, EngineInfo, EngineWish } from '../engine/backends.ts';
 import { type EngineError, startEngine } from '../engine/engine.ts';
 import { PIXELS } from '../fashion.ts';
 import { exportFileName, exportZip, importFiles } from '../formats/zip.ts';
@@ -20,6 +20,7 @@ import type { Recipe } from '../ml/recipe.ts';
 import { type TrainEvent, TrainingControl, TrainingError, train } from '../ml/train.ts';
 import * as store from '../store/models.ts';
 import type { Library } from '../store/records.ts';
+import { tryTraining } from './trial.ts';
 
 /** Relative to the page, as the data is. */
 const SHIPPED_MODEL = 'models/shipped.zip';
@@ -61,8 +62,8 @@ const parts: { [Part in PartName]?: { readonly dataset: Dataset; readonly name: 
 
 const api = {
   /** Chooses and starts the backend; once in the life of the worker. */
-  async start(choice: BackendName | 'auto'): Promise<EngineInfo> {
-    const info = await startEngine(choice, (error: EngineError) => tellLost(toFault(error)));
+  async start(wish: EngineWish): Promise<EngineInfo> {
+    const info = await startEngine(wish, (error: EngineError) => tellLost(toFault(error)));
     backend = info.active;
     return info;
   },
@@ -71,6 +72,12 @@ const api = {
   onLost(callback: (fault: Fault) => void): void {
     tellLost = callback;
   },
+
+  /**
+   * Trains a network that nobody keeps for `budgetMs` after its first step, to tell how fast the
+   * backend is. For a worker that does nothing else: the live one would be busy meanwhile.
+   */
+  tryTraining,
 
   setData(part: PartName, dataset: Dataset, name: string): void {
     parts[part] = { dataset, name };
@@ -283,6 +290,13 @@ const api = {
     // the run kept by itself is not to give way to a file.
     await store.saveModel(imported.model, imported.card, 'named').catch(() => {});
     return makeLive(imported);
+  },
+
+  /** Brings back a model that was live in another worker: its export, and the card it had. */
+  async reviveModel(file: File, card: ModelCard): Promise<ModelCard> {
+    assertNoRun();
+    const { model } = await importFiles([file]);
+    return makeLive({ model, card });
   },
 };
 
