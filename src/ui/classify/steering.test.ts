@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_SETTINGS } from '../../image/picture.ts';
+import { DEFAULT_SETTINGS, type PictureSettings } from '../../image/picture.ts';
 import { changedSteps, steer, switchStep, takeBack, turn, UNSTEERED } from './steering.ts';
 
 const crop = { left: 0.1, top: 0.2, width: 0.3, height: 0.4 };
@@ -37,7 +37,7 @@ describe('turn', () => {
     expect(back.quarterTurns).toBe(0);
     expect(back.crop?.left).toBeCloseTo(crop.left);
     expect(back.crop?.top).toBeCloseTo(crop.top);
-    let settings = start;
+    let settings: PictureSettings = start;
     for (let i = 0; i < 4; i++) settings = { ...settings, ...turn(settings, 'anticlockwise') };
     expect(settings.quarterTurns).toBe(0);
     expect(settings.crop?.top).toBeCloseTo(crop.top);
