@@ -171,7 +171,7 @@ function Row({ upload, isShown, onShow, onRemove }: RowProps) {
         {classification?.kind === 'garment' &&
           classification.doubts.map((doubt) => (
             <span key={doubt} className={styles.doubt}>
-              {sayDoubt(doubt, 'photo').what}
+              {sayDoubt(doubt, 'photo').short}
             </span>
           ))}
       </th>

@@ -3,7 +3,7 @@
  * there, and the switches and knobs that a person has on it.
  */
 import { ChevronRight, RotateCcw, RotateCw, Undo2 } from 'lucide-react';
-import { type ReactNode, useId, useSyncExternalStore } from 'react';
+import { useId, useSyncExternalStore } from 'react';
 import {
   DEFAULT_SETTINGS,
   type PictureSettings,
@@ -32,8 +32,8 @@ const TEXTS: { readonly [Name in StepName]: StepText } = {
     why: 'The picture as it came, upright by what the camera noted. Turn it where that is wrong, and crop it where more than one thing is on it.',
   },
   garment: {
-    name: 'Take the background away',
-    term: 'Taking the background away',
+    name: 'Cut the garment out',
+    term: 'Cutting the garment out',
     why: 'The training pictures show a garment and nothing else. What has the colour of the picture’s border counts as background; what stands out from it is the garment.',
   },
   tones: {
@@ -78,8 +78,9 @@ export interface StepsProps {
   readonly steering: Steering;
   /** Only a drawing is turned here; a picture file has that beside it. */
   readonly isDrawing: boolean;
-  /** What a person chose; null: open for files where there is room. */
+  /** What a person chose; null: open where it is wanted and there is room. */
   readonly isOpen: boolean | null;
+  readonly isWanted: boolean;
   readonly onOpen: (isOpen: boolean) => void;
   readonly onSteer: (change: Partial<PictureSettings>, gesture: string) => void;
   readonly onUndo: () => void;
@@ -99,25 +100,25 @@ function useIsWide(): boolean {
 }
 
 export function Steps(props: StepsProps) {
-  const { steps, steering, isDrawing, isOpen, onOpen, onSteer, onUndo } = props;
+  const { steering, isOpen, isWanted, onOpen, onSteer, onUndo } = props;
   const { settings, past } = steering;
   const isWide = useIsWide();
   const changed = changedSteps(settings);
-  const numIdle = steps.filter(({ state }) => state === 'idle').length;
+  const isOpenNow = isOpen ?? (isWide && isWanted);
   return (
     <details
       className={styles.steps}
-      open={isOpen ?? (isWide && !isDrawing)}
+      open={isOpenNow}
       onToggle={(event) => {
         const { open } = event.currentTarget;
-        if (open !== (isOpen ?? (isWide && !isDrawing))) onOpen(open);
+        if (open !== isOpenNow) onOpen(open);
       }}
     >
       <summary className={styles.summary}>
         <ChevronRight aria-hidden size={17} className={styles.chevron} />
         <span className={styles.title}>How the picture got there</span>
         <span className={styles.note} data-changed={changed.length > 0 || undefined}>
-          {sayCount(changed.length, numIdle)}
+          {sayCount(changed.length)}
         </span>
       </summary>
       {(changed.length > 0 || past.length > 0) && (
@@ -140,7 +141,7 @@ export function Steps(props: StepsProps) {
             key={name}
             name={name}
             number={i + 1}
-            step={steps.find((step) => step.name === name) ?? null}
+            step={props.steps.find((step) => step.name === name) ?? null}
             isChanged={changed.includes(name)}
             {...props}
           />
@@ -285,11 +286,9 @@ function Choice({ label, value, onChange }: ChoiceProps) {
   );
 }
 
-function sayCount(numChanged: number, numIdle: number): ReactNode {
-  if (numChanged > 0) return numChanged === 1 ? '1 step changed' : `${numChanged} steps changed`;
-  return numIdle > 0
-    ? `${STEP_NAMES.length} steps, ${numIdle} with nothing to do`
-    : `${STEP_NAMES.length} steps`;
+function sayCount(numChanged: number): string {
+  if (numChanged === 0) return `${STEP_NAMES.length} steps`;
+  return numChanged === 1 ? '1 step changed' : `${numChanged} steps changed`;
 }
 
 /** What a step did, where its name does not say it already. */

@@ -374,6 +374,8 @@ export function TryRoom() {
               steering={steering}
               isDrawing={!isFileShown}
               isOpen={areStepsOpen}
+              // Among many pictures the table comes first.
+              isWanted={isFileShown && list.length === 1}
               onOpen={setStepsOpen}
               onSteer={steerShown}
               onUndo={undoSteering}
