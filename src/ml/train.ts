@@ -252,7 +252,7 @@ export async function* train({
   }
 }
 
-interface TrainStep {
+export interface TrainStep {
   /** Gets the rows of the next step ready, while the device is still at the last one. */
   load(batch: Uint32Array): void;
   /** Takes one optimizer step on them. Gives loss and accuracy, `[2]`, still on the device. */
@@ -264,8 +264,13 @@ interface TrainStep {
   dispose(): void;
 }
 
-/** The backend's own step where it has one for this network, else one through TensorFlow.js. */
-async function prepareStep(
+/**
+ * The backend's own step where it has one for this network, else one through TensorFlow.js. The
+ * caller disposes it.
+ *
+ * @param dataset Has the rows that batches will name.
+ */
+export async function prepareStep(
   model: tf.LayersModel,
   network: NetworkName,
   recipe: Recipe,
