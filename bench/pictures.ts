@@ -25,6 +25,7 @@ import { normalizePicture } from '../src/image/normalize.ts';
 import type { Picture } from '../src/image/picture.ts';
 import { averageArea } from '../src/image/resample.ts';
 import { predictRows } from '../src/ml/predict.ts';
+import { scoreDrawings } from './drawings.ts';
 import { meanScores, readPhotos, scorePhotos } from './photos.ts';
 import { type Rendering, renderOnSheet, seededRandom } from './roundTrip.ts';
 
@@ -144,6 +145,25 @@ export async function run(options: readonly string[]): Promise<void> {
       console.log(
         `${rendering.name.padEnd(34)}${percent(through)}${points.padStart(16)}  ${meanMs.toFixed(1)} ms each  ${name}`,
       );
+    }
+  }
+
+  console.log(
+    '\nDrawings of ours, 30 of each class and style, through the upload path: first answer right\n',
+  );
+  const drawings = await scoreDrawings(async (pictures) => {
+    const { answers } = await answersThrough(ours, model, pictures.length, (i) => {
+      const picture = pictures[i];
+      if (!picture) throw new RangeError(`There is no drawing ${i}.`);
+      return picture;
+    });
+    return answers;
+  });
+  for (const { style, top1, classes } of drawings) {
+    console.log(`${style.padEnd(20)}${percent(top1)}`);
+    for (const { name, top1: share, rival } of classes) {
+      const rivalText = rival === null ? '' : `  else mostly ${rival}`;
+      console.log(`  ${name.padEnd(18)}${percent(share)}${rivalText}`);
     }
   }
 

@@ -4,8 +4,8 @@
  */
 import {
   Eraser,
-  FlipHorizontal2,
-  LassoSelect,
+  FlipHorizontal,
+  Lasso,
   type LucideIcon,
   PaintBucket,
   PenLine,
@@ -62,7 +62,7 @@ const TOOLS: readonly [ToolEntry, ...ToolEntry[]] = [
     tool: 'lasso',
     name: 'Lasso',
     key: 'L',
-    icon: LassoSelect,
+    icon: Lasso,
     hint: 'Draw round a garment. It fills when you let go.',
   },
   {
@@ -467,7 +467,7 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
             title="Mirror: draw both halves at once (M)"
             onClick={() => choose({ isMirrored: !brush.isMirrored })}
           >
-            <FlipHorizontal2 aria-hidden size={19} />
+            <FlipHorizontal aria-hidden size={19} />
           </button>
           <button
             type="button"
