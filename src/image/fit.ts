@@ -50,6 +50,16 @@ export function fitToSide(
   return { pixels, lost };
 }
 
+/** All of the tones brought to 28 × 28, whatever that does to the proportions. */
+export function squash(
+  tones: Float32Array,
+  { width, height }: { width: number; height: number },
+): Fitted {
+  const whole = { left: 0, top: 0, width, height };
+  const pixels = averageArea(tones, { width, height, channels: 1 }, whole, SIDE, SIDE);
+  return { pixels, lost: new Float32Array(PIXELS) };
+}
+
 /** A Gaussian of sigma 1 cut off at radius 1, without its centre: straight and diagonal neighbours. */
 const STRAIGHT = 0.1556;
 const DIAGONAL = 0.0944;

@@ -4,14 +4,23 @@
  * very function.
  */
 import { SIDE } from '../fashion.ts';
-import { estimateBackground, flattenPicture } from './background.ts';
-import { fitToSide, sharpen, spreadLevels } from './fit.ts';
-import { boxOf, type Mask } from './mask.ts';
-import type { NormalizedPicture, Picture, PictureStep } from './picture.ts';
+import { type Background, estimateBackground, flattenPicture, isPlain } from './background.ts';
+import { fitToSide, sharpen, spreadLevels, squash } from './fit.ts';
+import { areaOf, boxOf, type Mask } from './mask.ts';
+import {
+  DEFAULT_SETTINGS,
+  type Doubt,
+  type NormalizedPicture,
+  type Picture,
+  type PictureSettings,
+  type PictureStep,
+  type StepName,
+} from './picture.ts';
 import { shrinkPicture } from './resample.ts';
 import { segmentGarment } from './segment.ts';
 import { fillOutline, mustNegate, toTones } from './tone.ts';
 import { trimToEdges } from './trim.ts';
+import { cropPicture, turnBack, turnPicture } from './turn.ts';
 
 /** Longest edge of the picture that is worked on: eight pixels for each of the 28. */
 const WORK_SIDE = 224;
@@ -23,49 +32,73 @@ const STEP_SIDE = 128;
  * of 12 megapixels about 15.
  *
  * @param picture any size from 1 × 1; EXIF orientation already applied
+ * @param settings what a person has changed
  * @returns the 28 × 28 bytes, or 'blank' where nothing stands out; with the picture that each step
  *   left behind, at most 128 pixels long
  */
-export function normalizePicture(picture: Picture): NormalizedPicture {
+export function normalizePicture(
+  picture: Picture,
+  settings: PictureSettings = DEFAULT_SETTINGS,
+): NormalizedPicture {
   const steps: PictureStep[] = [];
-  const show = (name: string, title: string, result: Picture) => {
-    steps.push({ name, title, picture: shrinkPicture(result, STEP_SIDE) });
+  const show = (name: StepName, title: string, result: Picture, isIdle = false) => {
+    const state = isOn(name) ? (isIdle ? 'idle' : 'on') : 'off';
+    steps.push({ name, title, state, picture: shrinkPicture(result, STEP_SIDE) });
   };
+  const isOn = (name: StepName) => !settings.off.includes(name);
+  const { quarterTurns, crop } = settings;
 
-  const flat = flattenPicture(shrinkPicture(picture, WORK_SIDE));
+  const part = crop ? cropPicture(picture, turnBack(crop, quarterTurns)) : picture;
+  const flat = turnPicture(flattenPicture(shrinkPicture(part, WORK_SIDE)), quarterTurns);
   show('picture', 'Your picture', flat);
 
   const background = estimateBackground(flat);
-  const mask = segmentGarment(flat, background);
+  const mask = isOn('garment')
+    ? segmentGarment(flat, background, settings.tolerance)
+    : wholeMask(flat);
   const outline = mask && boxOf(mask);
   if (!mask || !outline) return { kind: 'blank', steps };
   show('garment', 'Background taken away', withoutBackground(flat, mask));
 
-  const negate = mustNegate(flat, mask, background);
+  const negate =
+    settings.negate === 'auto' ? mustNegate(flat, mask, background) : settings.negate === 'always';
   let tones = toTones(flat, mask, background, negate);
   show('tones', negate ? 'Grey, negated' : 'Grey, kept as it is', greyPicture(tones, flat));
 
-  const filled = fillOutline(tones, mask);
-  if (filled) {
-    tones = filled;
-    show('fill', 'Outline filled', greyPicture(tones, flat));
-  }
+  const filled = isOn('fill') ? fillOutline(tones, mask) : null;
+  tones = filled ?? tones;
+  show('fill', filled ? 'Outline filled' : 'No outline to fill', greyPicture(tones, flat), !filled);
 
-  const box = trimToEdges(tones, flat.width, outline);
-  const fitted = fitToSide(tones, flat, box);
-  show(
-    'fit',
-    'Trimmed, fitted, centred',
-    greyPicture(fitted.pixels, { width: SIDE, height: SIDE }),
-  );
+  const fitted = isOn('fit')
+    ? fitToSide(tones, flat, trimToEdges(tones, flat.width, outline))
+    : squash(tones, flat);
+  show('fit', 'Trimmed, fitted, centred', greyPicture(fitted.pixels, FINAL_SIZE));
 
-  const pixels = spreadLevels(sharpen(fitted));
-  show(
-    'levels',
-    'Sharpened, what the model sees',
-    greyPicture(pixels, { width: SIDE, height: SIDE }),
-  );
-  return { kind: 'garment', pixels, steps };
+  const crisp = isOn('sharpen') ? sharpen(fitted) : fitted.pixels;
+  show('sharpen', 'Sharpened', greyPicture(crisp, FINAL_SIZE));
+
+  const pixels = isOn('levels') ? spreadLevels(crisp) : Uint8Array.from(crisp, Math.round);
+  show('levels', 'Brightness as in the training data', greyPicture(pixels, FINAL_SIZE));
+  return { kind: 'garment', pixels, doubts: doubtsAbout(background, mask), steps };
+}
+
+const FINAL_SIZE = { width: SIDE, height: SIDE };
+
+/** Shares of the picture below which a garment is tiny and above which it has no border. */
+const TINY_SHARE = 0.01;
+const WHOLE_SHARE = 0.97;
+
+function doubtsAbout(background: Background, mask: Mask): Doubt[] {
+  const share = areaOf(mask) / mask.inside.length;
+  const doubts: Doubt[] = [];
+  if (!isPlain(background)) doubts.push('busyBackground');
+  if (share > WHOLE_SHARE) doubts.push('noBorder');
+  if (share < TINY_SHARE) doubts.push('tiny');
+  return doubts;
+}
+
+function wholeMask({ width, height }: Picture): Mask {
+  return { width, height, inside: new Uint8Array(width * height).fill(1) };
 }
 
 /** The picture with everything outside the mask transparent. */

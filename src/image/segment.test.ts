@@ -4,7 +4,7 @@ import { paint } from './fixtures.ts';
 import type { Picture } from './picture.ts';
 import { segmentGarment, splitInTwo } from './segment.ts';
 
-const segment = (picture: Picture) => segmentGarment(picture, estimateBackground(picture));
+const segment = (picture: Picture) => segmentGarment(picture, estimateBackground(picture), 1);
 const isSquare = (x: number, y: number) => x >= 30 && x < 70 && y >= 30 && y < 70;
 
 describe('splitInTwo', () => {

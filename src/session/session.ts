@@ -7,7 +7,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { Dataset, GarmentPage } from '../data/dataset.ts';
 import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
 import type { BackendName } from '../engine/backends.ts';
-import type { Classification, Picture } from '../image/picture.ts';
+import type { Classification, Picture, PictureSettings } from '../image/picture.ts';
 import type { ModelCard } from '../ml/modelCard.ts';
 import type { NetworkName } from '../ml/network.ts';
 import { DEFAULT_RECIPE, type Recipe } from '../ml/recipe.ts';
@@ -69,9 +69,9 @@ export interface Session {
   restoreRun(run: RunSummary): Promise<void>;
 
   /** Resolves to null where a later call overtook this one. Rejects with the fault otherwise. */
-  classify(picture: Picture): Promise<Classification | null>;
+  classify(picture: Picture, settings?: PictureSettings): Promise<Classification | null>;
   /** As `classify`, but every call is answered, in order. For lists of files. */
-  classifyEach(picture: Picture): Promise<Classification>;
+  classifyEach(picture: Picture, settings?: PictureSettings): Promise<Classification>;
 
   saveModel(name: string): Promise<void>;
   loadModel(id: string): Promise<void>;
@@ -628,6 +628,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
 
   interface WaitingPicture {
     readonly picture: Picture;
+    readonly settings: PictureSettings | undefined;
     readonly resolve: (classification: Classification | null) => void;
     readonly reject: (error: unknown) => void;
   }
@@ -635,10 +636,10 @@ export function createSession(parts: SessionParts = browserParts): Session {
   let isClassifying = false;
 
   /** One picture is with the worker at a time and one waits; a newer one takes the waiting place. */
-  function classify(picture: Picture): Promise<Classification | null> {
+  function classify(picture: Picture, settings?: PictureSettings): Promise<Classification | null> {
     return new Promise((resolve, reject) => {
       waiting?.resolve(null);
-      waiting = { picture, resolve, reject };
+      waiting = { picture, settings, resolve, reject };
       if (!isClassifying) void classifyWaiting();
     });
   }
@@ -646,7 +647,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
   async function classifyWaiting(): Promise<void> {
     isClassifying = true;
     for (let next = takeWaiting(); next; next = takeWaiting()) {
-      await classifyEach(next.picture).then(next.resolve, next.reject);
+      await classifyEach(next.picture, next.settings).then(next.resolve, next.reject);
     }
     isClassifying = false;
   }
@@ -657,8 +658,10 @@ export function createSession(parts: SessionParts = browserParts): Session {
     return next;
   }
 
-  function classifyEach(picture: Picture): Promise<Classification> {
-    return onModel(async (api) => api.classify(Comlink.transfer(picture, [picture.data.buffer])));
+  function classifyEach(picture: Picture, settings?: PictureSettings): Promise<Classification> {
+    return onModel(async (api) =>
+      api.classify(Comlink.transfer(picture, [picture.data.buffer]), settings),
+    );
   }
 
   // ---- settings and start ---------------------------------------------------------------------

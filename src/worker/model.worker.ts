@@ -10,7 +10,7 @@ import { type EngineError, startEngine } from '../engine/engine.ts';
 import { PIXELS } from '../fashion.ts';
 import { exportFileName, exportZip, importFiles } from '../formats/zip.ts';
 import { normalizePicture } from '../image/normalize.ts';
-import type { Classification, Picture } from '../image/picture.ts';
+import type { Classification, Picture, PictureSettings } from '../image/picture.ts';
 import { buildModel } from '../ml/build.ts';
 import { type Evaluation, evaluateModel } from '../ml/evaluate.ts';
 import type { ModelCard } from '../ml/modelCard.ts';
@@ -191,10 +191,10 @@ const api = {
   },
 
   /** Brings a picture to what the model sees and classifies it. Works while a run is under way. */
-  async classify(picture: Picture): Promise<Classification> {
+  async classify(picture: Picture, settings?: PictureSettings): Promise<Classification> {
     const startedMs = performance.now();
     const { model } = demandModel();
-    const normalized = normalizePicture(picture);
+    const normalized = normalizePicture(picture, settings);
     if (normalized.kind === 'blank') return normalized;
     const probabilities = await predictPicture(model, normalized.pixels);
     return { ...normalized, probabilities, elapsedMs: performance.now() - startedMs };
