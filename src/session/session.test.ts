@@ -527,6 +527,25 @@ describe('classify', () => {
   });
 });
 
+describe('lookalikes', () => {
+  it('gives the training data to the model worker once, then asks it', async () => {
+    const given: string[] = [];
+    const found = { pixels: new Uint8Array(784), rows: new Uint32Array([3]), numCompared: 4 };
+    const { parts } = play({
+      setData: (part) => {
+        given.push(part);
+      },
+      lookalikes: async () => found,
+    });
+    const session = createSession(parts);
+    await session.start();
+    await session.loadData('sample');
+    expect(await session.lookalikes(new Uint8Array(784), 3)).toEqual(found);
+    expect(await session.lookalikes(new Uint8Array(784), 4)).toEqual(found);
+    expect(given).toEqual(['train']);
+  });
+});
+
 describe('models', () => {
   it('reports what storage refuses and leaves the live model and the list as they were', async () => {
     const { parts } = play({

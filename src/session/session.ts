@@ -17,7 +17,7 @@ import type { RunSummary } from '../store/records.ts';
 import * as runStore from '../store/runs.ts';
 import * as settingsStore from '../store/settings.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
-import type { ModelWorkerApi } from '../worker/model.worker.ts';
+import type { Lookalikes, ModelWorkerApi } from '../worker/model.worker.ts';
 import {
   type ChartPoint,
   dataInUse,
@@ -29,6 +29,7 @@ import {
 import { openLine, type WorkerLine, WorkerLostError } from './workers.ts';
 
 export type { GarmentPage } from '../data/dataset.ts';
+export type { Lookalikes } from '../worker/model.worker.ts';
 
 /**
  * Actions that resolve to nothing never reject: their outcome, good or bad, lands in the state.
@@ -72,6 +73,13 @@ export interface Session {
   classify(picture: Picture, settings?: PictureSettings): Promise<Classification | null>;
   /** As `classify`, but every call is answered, in order. For lists of files. */
   classifyEach(picture: Picture, settings?: PictureSettings): Promise<Classification>;
+
+  /**
+   * The five training pictures of a class that the live model takes for most alike. Needs training
+   * data. Resolves to null where a later call, another model or a run overtook this one.
+   * @param pixels `[784]` bytes, as the model sees them.
+   */
+  lookalikes(pixels: Uint8Array, label: number): Promise<Lookalikes | null>;
 
   saveModel(name: string): Promise<void>;
   loadModel(id: string): Promise<void>;
@@ -118,6 +126,9 @@ const browserParts: SessionParts = {
 
 /** Points kept for the live charts of a run; past it every second one goes. */
 const MAX_CHART_POINTS = 300;
+
+/** Shown beside an answer. */
+const NUM_LOOKALIKES = 5;
 
 /** A model worker lost this often within `LOSS_WINDOW_MS` is not started again by itself. */
 const MAX_LOSSES = 3;
@@ -664,6 +675,12 @@ export function createSession(parts: SessionParts = browserParts): Session {
     );
   }
 
+  async function lookalikes(pixels: Uint8Array, label: number): Promise<Lookalikes | null> {
+    const data = dataInUse(get().data);
+    if (data) await giveToModelWorker('train', data);
+    return onModel((api) => api.lookalikes(pixels, label, NUM_LOOKALIKES));
+  }
+
   // ---- settings and start ---------------------------------------------------------------------
 
   async function keepSettings(): Promise<void> {
@@ -755,6 +772,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
     restoreRun: keepSummary,
     classify,
     classifyEach,
+    lookalikes,
     saveModel,
     loadModel: (id) => replaceModel((api) => api.loadModel(id)),
     renameModel,

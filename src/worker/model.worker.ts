@@ -4,7 +4,7 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 import * as Comlink from 'comlink';
-import type { Dataset } from '../data/dataset.ts';
+import { type Dataset, selectRows } from '../data/dataset.ts';
 import type { BackendName, EngineInfo } from '../engine/backends.ts';
 import { type EngineError, startEngine } from '../engine/engine.ts';
 import { PIXELS } from '../fashion.ts';
@@ -14,6 +14,7 @@ import type { Classification, Picture, PictureSettings } from '../image/picture.
 import { buildModel } from '../ml/build.ts';
 import { type Evaluation, evaluateModel } from '../ml/evaluate.ts';
 import type { ModelCard } from '../ml/modelCard.ts';
+import { createNeighbourhood, type Neighbourhood } from '../ml/neighbours.ts';
 import { NETWORKS, type NetworkName } from '../ml/network.ts';
 import { predictPicture, predictRows } from '../ml/predict.ts';
 import type { Recipe } from '../ml/recipe.ts';
@@ -35,6 +36,16 @@ const STEP_INTERVAL_MS = 250;
 
 type PartName = 'train' | 'test';
 
+/** Training pictures that the live model takes for most alike to a picture. */
+export interface Lookalikes {
+  /** `[n · 784]` bytes, the most alike first. Empty where there was nothing to compare with. */
+  readonly pixels: Uint8Array;
+  /** `[n]` rows of the training data. */
+  readonly rows: Uint32Array;
+  /** Rows of the class that were compared. */
+  readonly numCompared: number;
+}
+
 interface LiveModel {
   readonly model: tf.LayersModel;
   readonly card: ModelCard;
@@ -54,8 +65,16 @@ interface Fault {
 let backend: BackendName | null = null;
 let live: LiveModel | null = null;
 let run: TrainingControl | null = null;
-/** Evaluations under way. */
-const evaluations = new Set<{ readonly model: tf.LayersModel; isDiscarded: boolean }>();
+/** Long looks at models under way, which outlast the model's being live. */
+const uses = new Set<{ readonly model: tf.LayersModel; isDiscarded: boolean }>();
+/** What was found out about the live model and the training data; dropped when either changes. */
+let neighbourhood: {
+  readonly model: tf.LayersModel;
+  readonly dataset: Dataset;
+  readonly of: Neighbourhood;
+} | null = null;
+/** Counts the questions for lookalikes: only the last one is worked on. */
+let lastLook = 0;
 let tellLost: (fault: Fault) => void = () => {};
 const parts: { [Part in PartName]?: { readonly dataset: Dataset; readonly name: string } } = {};
 
@@ -92,6 +111,7 @@ const api = {
     const { id, network, recipe } = request;
     const control = new TrainingControl();
     run = control;
+    neighbourhood = null;
     const before = live;
     const model = buildModel(network, recipe);
     let card: ModelCard = {
@@ -175,12 +195,7 @@ const api = {
   async evaluate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
     const { model } = demandModel();
     const { dataset, name } = demandData('test');
-    const use = { model, isDiscarded: false };
-    evaluations.add(use);
-    const evaluation = await evaluateModel(model, dataset, name, onProgress).finally(() => {
-      evaluations.delete(use);
-      if (use.isDiscarded) discard(model);
-    });
+    const evaluation = await using(model, () => evaluateModel(model, dataset, name, onProgress));
     if (live?.model === model) {
       const { data, numRows, accuracy, loss } = evaluation;
       live = { model, card: { ...live.card, test: { data, numRows, accuracy, loss } } };
@@ -198,6 +213,25 @@ const api = {
     if (normalized.kind === 'blank') return normalized;
     const probabilities = await predictPicture(model, normalized.pixels);
     return { ...normalized, probabilities, elapsedMs: performance.now() - startedMs };
+  },
+
+  /**
+   * The `count` training pictures of a class most alike to a picture, as the live model sees them.
+   * @param pixels `[784]` bytes, as the model sees them.
+   * @returns Null where a later question, another model or a run came between.
+   */
+  async lookalikes(pixels: Uint8Array, label: number, count: number): Promise<Lookalikes | null> {
+    const { model } = demandModel();
+    const { dataset } = demandData('train');
+    const look = ++lastLook;
+    const isWanted = () => look === lastLook && live?.model === model && run === null;
+    if (!isWanted()) return null;
+    if (neighbourhood?.model !== model || neighbourhood.dataset !== dataset) {
+      neighbourhood = { model, dataset, of: createNeighbourhood(model, dataset) };
+    }
+    const { of } = neighbourhood;
+    const found = await using(model, () => of.nearest(pixels, label, count, isWanted));
+    return found && { ...found, pixels: selectRows(dataset, found.rows).pixels };
   },
 
   /** Probabilities of rows of the data, `[rows.length · 10]`, transferred. */
@@ -288,11 +322,24 @@ const api = {
 
 export type ModelWorkerApi = typeof api;
 
-/** Disposes a model that is live no more; one under evaluation when that is over. */
+/** Does long work on a model, which is not disposed before that is over. */
+async function using<T>(model: tf.LayersModel, work: () => Promise<T>): Promise<T> {
+  const use = { model, isDiscarded: false };
+  uses.add(use);
+  try {
+    return await work();
+  } finally {
+    uses.delete(use);
+    if (use.isDiscarded) discard(model);
+  }
+}
+
+/** Disposes a model that is live no more; one in use when that is over. */
 function discard(model: tf.LayersModel | undefined): void {
-  const uses = [...evaluations].filter((use) => use.model === model);
-  if (uses.length === 0) model?.dispose();
-  for (const use of uses) use.isDiscarded = true;
+  if (neighbourhood?.model === model) neighbourhood = null;
+  const usesOfIt = [...uses].filter((use) => use.model === model);
+  if (usesOfIt.length === 0) model?.dispose();
+  for (const use of usesOfIt) use.isDiscarded = true;
 }
 
 /**
