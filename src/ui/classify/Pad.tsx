@@ -386,7 +386,7 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
         </svg>
         {sheet.isBlank && !isDrawing && numPlaced === 0 && (
           <p className={styles.hint} data-testid="pad-hint" aria-hidden>
-            <span className={styles.byHand}>{hint}</span>
+            {silhouette === null && <span className={styles.byHand}>{hint}</span>}
             <span className={styles.byKey}>{KEYBOARD_HINTS[brush.tool]}</span>
           </p>
         )}
