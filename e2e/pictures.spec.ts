@@ -294,8 +294,10 @@ test('settings stay with their picture', async ({ page }) => {
   // Closed by itself where the table of many comes first.
   await expect(step(page, 'fit')).toBeHidden();
   await tryRoom(page).getByText('How the picture got there').click();
+  const upright = await look(page);
   await press(page, 'Turn right');
   await expect(row(page, 'dress.png')).toContainText('Changed by hand');
+  await expect.poll(() => look(page)).not.toEqual(upright);
   const turned = await look(page);
   await row(page, 'pullover.webp').getByRole('button').first().click();
   await expect(step(page, 'picture')).toContainText('As it came');

@@ -31,7 +31,8 @@ export interface CropFrameProps {
 }
 
 /** How near an edge a pointer has hold of it, in CSS pixels. */
-const REACH = { mouse: 10, pen: 14, touch: 22 };
+const REACH = 10;
+const FINGER_REACH = 22;
 /** A shorter way is no drag but a hand that trembles. */
 const MIN_DRAG = 6;
 /** What an arrow key does, as a share of the edge. */
@@ -88,7 +89,7 @@ export function CropFrame({ picture, name, crop, isForFingers, onCrop, onUndo }:
 
   function spotOf(event: PointerEvent<HTMLDivElement>): Spot & { readonly reach: Spot } {
     const box = event.currentTarget.getBoundingClientRect();
-    const near = event.pointerType === 'touch' ? REACH.touch : REACH.mouse;
+    const near = event.pointerType === 'touch' ? FINGER_REACH : REACH;
     return {
       x: (event.clientX - box.left) / box.width,
       y: (event.clientY - box.top) / box.height,

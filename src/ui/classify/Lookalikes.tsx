@@ -30,12 +30,13 @@ const NUM_SHOWN = 5;
 
 export function Lookalikes({ pixels, label, isChanging }: LookalikesProps) {
   const data = useSession((state) => dataInUse(state.data));
-  const modelId = useSession(({ model }) => (model.phase === 'live' ? model.card.id : null));
+  // A card that is new tells of a model that is, and of the end of a run.
+  const card = useSession(({ model }) => (model.phase === 'live' ? model.card : null));
   const isRunning = useSession(({ training }) =>
     ['preparing', 'training', 'paused', 'stopping'].includes(training.phase),
   );
   const hasData = (data?.numTrain ?? 0) > 0;
-  const canLook = hasData && !isRunning && modelId !== null;
+  const canLook = hasData && !isRunning && card !== null;
   const [look, setLook] = useState<Look>({ phase: 'looking' });
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another model or other data answer anew
@@ -53,7 +54,7 @@ export function Lookalikes({ pixels, label, isChanging }: LookalikesProps) {
     return () => {
       isCurrent = false;
     };
-  }, [pixels, label, isChanging, canLook, modelId, data]);
+  }, [pixels, label, isChanging, canLook, card, data]);
 
   if (!hasData) {
     return (
