@@ -22,6 +22,7 @@ import { CSV_FILES, NUM_CLASSES, PIXELS } from '../src/fashion.ts';
 import { importFiles } from '../src/formats/zip.ts';
 import type { Picture } from '../src/image/picture.ts';
 import { predictRows } from '../src/ml/predict.ts';
+import { scoreDrawings } from './drawings.ts';
 import { meanScores, readPhotos, scorePhotos } from './photos.ts';
 import { renderOnSheet, SETTINGS, seededRandom } from './roundTrip.ts';
 import { WAYS, type Way } from './ways.ts';
@@ -142,6 +143,25 @@ export async function run(options: readonly string[]): Promise<void> {
     console.log(
       `${setting.name.padEnd(24)}${cells.join('')}${String(setting.allowedPoints).padStart(10)}`,
     );
+  }
+
+  console.log(
+    '\nDrawings of ours, 30 of each class and style, through the upload path: first answer right\n',
+  );
+  const drawings = await scoreDrawings(async (pictures) => {
+    const { answers } = await answersThrough(ours, model, pictures.length, (i) => {
+      const picture = pictures[i];
+      if (!picture) throw new RangeError(`There is no drawing ${i}.`);
+      return picture;
+    });
+    return answers;
+  });
+  for (const { style, top1, classes } of drawings) {
+    console.log(`${style.padEnd(20)}${percent(top1)}`);
+    for (const { name, top1: share, rival } of classes) {
+      const rivalText = rival === null ? '' : `  else mostly ${rival}`;
+      console.log(`  ${name.padEnd(18)}${percent(share)}${rivalText}`);
+    }
   }
 
   if (values.photos === undefined) return;
