@@ -145,22 +145,28 @@ export async function run(options: readonly string[]): Promise<void> {
     );
   }
 
-  console.log(
-    '\nDrawings of ours, 30 of each class and style, through the upload path: first answer right\n',
-  );
-  const drawings = await scoreDrawings(async (pictures) => {
-    const { answers } = await answersThrough(ours, model, pictures.length, (i) => {
-      const picture = pictures[i];
-      if (!picture) throw new RangeError(`There is no drawing ${i}.`);
-      return picture;
+  console.log('\nDrawings of ours, 30 of each class and style: first answer right\n');
+  for (const { name: wayName, way } of WAYS) {
+    const drawings = await scoreDrawings(async (pictures) => {
+      const [outcome] = await answersThrough(
+        [{ name: wayName, way }],
+        model,
+        pictures.length,
+        (i) => {
+          const picture = pictures[i];
+          if (!picture) throw new RangeError(`There is no drawing ${i}.`);
+          return picture;
+        },
+      );
+      return [...(outcome?.answers ?? [])];
     });
-    return answers;
-  });
-  for (const { style, top1, classes } of drawings) {
-    console.log(`${style.padEnd(20)}${percent(top1)}`);
-    for (const { name, top1: share, rival } of classes) {
-      const rivalText = rival === null ? '' : `  else mostly ${rival}`;
-      console.log(`  ${name.padEnd(18)}${percent(share)}${rivalText}`);
+    for (const { style, top1, classes } of drawings) {
+      console.log(`${`${wayName}, ${style}`.padEnd(34)}${percent(top1)}`);
+      if (wayName !== WAYS.at(-1)?.name) continue;
+      for (const { name, top1: share, rival } of classes) {
+        const rivalText = rival === null ? '' : `  else mostly ${rival}`;
+        console.log(`  ${name.padEnd(32)}${percent(share)}${rivalText}`);
+      }
     }
   }
 
