@@ -2,7 +2,7 @@
  * Owns telling the garment from what lies behind it: colour distance to the background, two
  * thresholds on it, and the tidying of the mask that results.
  */
-import { type Background, isPlain, lightness } from './background.ts';
+import { type Background, isPlain, lightness, paintBackground } from './background.ts';
 import { cutGarment } from './cut.ts';
 import {
   close,
@@ -22,11 +22,11 @@ export function distanceFrom(
   { width, height, data }: Picture,
 ): Float32Array {
   const distance = new Float32Array(width * height);
-  const [red, green, blue] = background.color;
-  for (let i = 0, j = 0; i < distance.length; i++, j += 4) {
-    const dr = data[j]! - red;
-    const dg = data[j + 1]! - green;
-    const db = data[j + 2]! - blue;
+  const behind = paintBackground(background, { width, height });
+  for (let i = 0; i < distance.length; i++) {
+    const dr = data[i * 4]! - behind[i * 3]!;
+    const dg = data[i * 4 + 1]! - behind[i * 3 + 1]!;
+    const db = data[i * 4 + 2]! - behind[i * 3 + 2]!;
     distance[i] = Math.min(255, Math.sqrt(dr * dr + dg * dg + db * db));
   }
   return distance;
@@ -114,9 +114,10 @@ export function segmentGarment(
     return fillHoles(keepLargest(open(close(clear, radius), radius), 1));
   }
 
-  const level = lightness(...background.color);
+  const behind = paintBackground(background, { width, height });
   const difference = (i: number) =>
-    lightness(data[i * 4]!, data[i * 4 + 1]!, data[i * 4 + 2]!) - level;
+    lightness(data[i * 4]!, data[i * 4 + 1]!, data[i * 4 + 2]!) -
+    lightness(behind[i * 3]!, behind[i * 3 + 1]!, behind[i * 3 + 2]!);
   let balance = 0;
   for (let i = 0; i < strong.length; i++) if (strong[i] === 1) balance += difference(i);
   const inside = new Uint8Array(distance.length);

@@ -2,7 +2,7 @@
  * Owns tones: from a colour picture and its mask to grey levels as the training data has them, a
  * light garment on black.
  */
-import { type Background, isPlain, lightness, quantile } from './background.ts';
+import { type Background, isPlain, lightness, paintBackground, quantile } from './background.ts';
 import type { Mask } from './mask.ts';
 import type { Picture } from './picture.ts';
 
@@ -46,13 +46,14 @@ export function toTones(
   background: Background,
   negate: boolean,
 ): Float32Array {
-  const level = lightness(...background.color);
-  const white = level >= WHITE_FROM ? level : 255;
-  const black = level <= BLACK_TO ? level : 0;
+  const behind = paintBackground(background, picture);
   const tones = new Float32Array(mask.inside.length);
   for (let i = 0; i < tones.length; i++) {
     if (mask.inside[i] === 0) continue;
     const light = lightnessAt(picture, i);
+    const level = lightness(behind[i * 3]!, behind[i * 3 + 1]!, behind[i * 3 + 2]!);
+    const white = level >= WHITE_FROM ? level : 255;
+    const black = level <= BLACK_TO ? level : 0;
     const tone = negate ? 1 - light / white : (light - black) / (255 - black);
     tones[i] = 255 * Math.max(0, Math.min(1, tone));
   }
