@@ -74,6 +74,7 @@ export function makeCard(change: Partial<ModelCard> = {}): ModelCard {
     ],
     test: { data: 'sample_test.csv.gz', numRows: 500, accuracy: 0.71, loss: 0.9 },
     trainedOn: 'wasm',
+    calibration: null,
     ...change,
   };
 }

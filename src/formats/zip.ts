@@ -158,6 +158,7 @@ export async function importFiles(
     history: [],
     test: null,
     trainedOn: null,
+    calibration: null,
   };
   return { model, card };
 }

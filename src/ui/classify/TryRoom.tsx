@@ -23,7 +23,7 @@ import { STENCILS } from './stencils.ts';
 import styles from './TryRoom.module.css';
 import { UploadList } from './UploadList.tsx';
 import { useUploads } from './uploads.ts';
-import { rank, sayAnswer } from './words.ts';
+import { sayAnswer } from './words.ts';
 
 /**
  * How often a drawing is asked about while the pen moves. More often would be no livelier, and the
@@ -260,10 +260,7 @@ export function TryRoom() {
           )}
           {/* Spoken once a stroke has ended, not at every change on the way. */}
           <p className="unseen" role="status">
-            {!isDrawing && classification?.kind === 'garment'
-              ? sayAnswer(rank(classification.probabilities))
-              : ''}
-            {!isDrawing && classification?.kind === 'blank' ? 'Blank: nothing to classify.' : ''}
+            {!isDrawing && classification ? sayAnswer(classification) : ''}
           </p>
         </div>
 
@@ -291,7 +288,9 @@ export function TryRoom() {
                   : '. How well it does has not been measured on the test set yet.'}
               </>
             )}{' '}
-            It knows ten kinds of garment and will call anything one of them.
+            {card.calibration?.familiarity
+              ? 'It knows ten kinds of garment. What looks like none of them it declines to name, though not every time.'
+              : 'It knows ten kinds of garment and will call anything one of them.'}
           </p>
         )}
         {model.phase === 'loading' && <p className={styles.model}>The model is on its way.</p>}

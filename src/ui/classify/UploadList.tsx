@@ -4,7 +4,7 @@ import { Button } from '../controls/Button.tsx';
 import { PictureCanvas } from './PictureCanvas.tsx';
 import styles from './UploadList.module.css';
 import type { Upload } from './uploads.ts';
-import { rank, sayShare } from './words.ts';
+import { rank, sayAnswer, sayShare } from './words.ts';
 
 export interface UploadListProps {
   readonly uploads: readonly Upload[];
@@ -86,8 +86,11 @@ function Row({ upload: { name, state }, isShown, onShow }: RowProps) {
       );
     case 'answered': {
       const { classification } = state;
+      const { verdict } = classification;
       const first =
-        classification.kind === 'garment' ? rank(classification.probabilities)[0] : undefined;
+        classification.kind === 'garment' && verdict.kind !== 'cannotSay'
+          ? rank(classification.probabilities)[0]
+          : undefined;
       const picture = classification.steps[0]?.picture ?? state.picture;
       return (
         <button type="button" className={styles.entry} aria-pressed={isShown} onClick={onShow}>
@@ -95,9 +98,7 @@ function Row({ upload: { name, state }, isShown, onShow }: RowProps) {
           <span className={styles.text}>
             <span className={styles.name}>{name}</span>
             <span className={`${styles.outcome} figures`}>
-              {first
-                ? `${first.name}, ${sayShare(first.probability)}`
-                : 'Blank: nothing stands out from its background.'}
+              {first ? `${first.name}, ${sayShare(first.probability)}` : sayAnswer(classification)}
             </span>
           </span>
         </button>
