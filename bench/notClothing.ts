@@ -1,11 +1,22 @@
 /**
- * Owns pictures of what is no garment: letters and digits in fonts, noise, textures, faces and figures
- * made of geometric shapes. Seeded, so that a measurement repeats; drawn here but for the glyphs, for
- * which a browser lends its fonts.
+ * Owns the measurement of how honest a model is: whether its probabilities come true, and how much of
+ * what is no garment it declines to name. The pictures of that are letters and digits in fonts, noise,
+ * textures, faces and figures made of geometric shapes. Seeded, so that a measurement repeats; drawn
+ * here but for the glyphs, for which a browser lends its fonts.
  */
+import type * as tf from '@tensorflow/tfjs';
 import { chromium } from 'playwright';
 import { ensureBrowser, launchOptions } from '../scripts/browser.ts';
-import type { Picture } from '../src/image/picture.ts';
+import { type Dataset, splitRows } from '../src/data/dataset.ts';
+import { PIXELS } from '../src/fashion.ts';
+import { normalizePicture } from '../src/image/normalize.ts';
+import type { Picture, Verdict } from '../src/image/picture.ts';
+import { answerPicture, calibrateModel } from '../src/ml/calibrate.ts';
+import type { Calibration } from '../src/ml/calibration.ts';
+import { evaluateModel } from '../src/ml/evaluate.ts';
+import { findHeldOut, type ModelCard } from '../src/ml/modelCard.ts';
+import { judge } from '../src/ml/verdict.ts';
+import type { Photo } from './photos.ts';
 import { seededRandom } from './roundTrip.ts';
 
 /** Kinds that scores of unfamiliarity were chosen on; the others were first looked at in reports. */
@@ -347,4 +358,143 @@ export async function makeNotClothing(
   } finally {
     await browser.close();
   }
+}
+
+export interface HonestyRequest {
+  readonly model: tf.LayersModel;
+  readonly card: ModelCard;
+  readonly test: Dataset;
+  /** Brings the training file; asked for only where the model has no calibration of its own. */
+  readonly readTraining: () => Promise<{ readonly dataset: Dataset; readonly name: string }>;
+  /** Photos to look at as well; none where there are none. */
+  readonly photos: readonly Photo[];
+}
+
+/** Of another seed than the score was chosen with. */
+const REPORT_SEED = 202;
+const NUM_OF_KIND = 200;
+
+/** Prints calibration before and after, and what is declined, kind by kind. */
+export async function reportHonesty(request: HonestyRequest): Promise<void> {
+  const { model, card, test, photos } = request;
+  const calibration = card.calibration ?? (await calibrateHere(request));
+  if (!calibration) {
+    console.log('\nThe model is not calibrated, and its held-out rows are not known.');
+    return;
+  }
+  const evaluation = await evaluateModel(model, calibration, test, 'test');
+  const { reliability, calibrated } = evaluation;
+  console.log(
+    [
+      `\nCalibration, by ${calibration.numRows} held-out rows${card.calibration ? '' : ', made here: the file has none'}`,
+      `  temperature ${calibration.temperature.toFixed(3)}`,
+      `  calibration error on ${evaluation.numRows} test images ${reliability.error.toFixed(4)} before, ${calibrated?.reliability.error.toFixed(4)} after`,
+    ].join('\n'),
+  );
+  if (!calibration.familiarity) {
+    console.log('  The network gives no features to tell what is no garment by.');
+    return;
+  }
+  const onTest: PictureVerdict[] = [];
+  for (let at = 0; at < test.pixels.length; at += PIXELS) {
+    onTest.push(await verdictOn(model, calibration, test.pixels.subarray(at, at + PIXELS), []));
+  }
+  const known = onTest.map(({ remoteness }) => remoteness).sort((a, b) => a - b);
+
+  console.log(
+    `\nDeclined as unlike the training data at the threshold that keeps 95 % of held-out rows; AUROC against test images;\nand what is said in all. * the kinds that the score was chosen on, with other seeds.\n\n  ${'kind'.padEnd(22)}   n  declined   AUROC     sure  leaning  cannot say`,
+  );
+  printRow('test images', onTest, known);
+  const kinds = [...REPORT_KINDS, ...DEVELOPMENT_KINDS];
+  const made = await makeNotClothing(kinds, NUM_OF_KIND, REPORT_SEED);
+  const all: PictureVerdict[] = [];
+  for (const kind of kinds) {
+    const verdicts = await verdictsOn(model, calibration, made, kind);
+    all.push(...verdicts);
+    const isChosenOn = DEVELOPMENT_KINDS.some((each) => each === kind);
+    printRow(isChosenOn ? `${kind} *` : kind, verdicts, known);
+  }
+  printRow('not clothing, all', all, known);
+  const names = [...new Set(photos.map(({ kind }) => kind))];
+  const clothes: PictureVerdict[] = [];
+  for (const kind of names) {
+    const verdicts = await verdictsOn(model, calibration, photos, kind);
+    if (kind !== 'hat' && kind !== 'shoes') clothes.push(...verdicts);
+    printRow(`photos: ${kind}`, verdicts, known);
+  }
+  if (clothes.length > 0) printRow('photos: clothes, all', clothes, known);
+}
+
+/** Null where the rows that the model did not learn from are not known. */
+async function calibrateHere(request: HonestyRequest): Promise<Calibration | null> {
+  const { model, card, readTraining } = request;
+  const { dataset, name } = await readTraining();
+  const { recipe } = card;
+  const isKnown = findHeldOut(card, { name, numRows: dataset.labels.length }) === 'known';
+  if (!recipe || !isKnown) return null;
+  const split = splitRows(dataset, recipe.validationShare, recipe.seed);
+  return calibrateModel({ model, dataset, data: name, split });
+}
+
+interface PictureVerdict {
+  /** Infinite for a picture in which nothing stands out. */
+  readonly remoteness: number;
+  readonly kind: Verdict['kind'];
+}
+
+async function verdictOn(
+  model: tf.LayersModel,
+  calibration: Calibration,
+  pixels: Uint8Array,
+  doubts: Parameters<typeof judge>[0]['doubts'],
+): Promise<PictureVerdict> {
+  const { probabilities, remoteness } = await answerPicture(model, calibration, pixels);
+  const { kind } = judge({ probabilities, remoteness, doubts });
+  return { remoteness: remoteness ?? 0, kind };
+}
+
+async function verdictsOn(
+  model: tf.LayersModel,
+  calibration: Calibration,
+  pictures: readonly NotClothing[],
+  kind: string,
+): Promise<PictureVerdict[]> {
+  const verdicts: PictureVerdict[] = [];
+  for (const { picture } of pictures.filter((each) => each.kind === kind)) {
+    const normalized = normalizePicture(picture);
+    verdicts.push(
+      normalized.kind === 'blank'
+        ? { remoteness: Number.POSITIVE_INFINITY, kind: 'cannotSay' }
+        : await verdictOn(model, calibration, normalized.pixels, normalized.doubts),
+    );
+  }
+  return verdicts;
+}
+
+/** @param known remoteness of the test images, ascending */
+function printRow(
+  name: string,
+  verdicts: readonly PictureVerdict[],
+  known: readonly number[],
+): void {
+  const share = (isOne: (verdict: PictureVerdict) => boolean) =>
+    `${((verdicts.filter(isOne).length / verdicts.length) * 100).toFixed(1)} %`;
+  const kind = (wanted: Verdict['kind']) => share((verdict) => verdict.kind === wanted);
+  const declined = share(({ remoteness }) => remoteness > 1);
+  console.log(
+    `  ${name.padEnd(22)}${String(verdicts.length).padStart(5)}${declined.padStart(9)}${areaUnderCurve(known, verdicts).toFixed(3).padStart(8)}${kind('sure').padStart(9)}${kind('leaning').padStart(9)}${kind('cannotSay').padStart(12)}`,
+  );
+}
+
+/** How often a picture lies further out than a test image does; 0.5 where neither does. */
+function areaUnderCurve(known: readonly number[], others: readonly PictureVerdict[]): number {
+  let sum = 0;
+  for (const { remoteness } of others) {
+    const first = known.findIndex((value) => value >= remoteness);
+    const below = first === -1 ? known.length : first;
+    let equal = 0;
+    while (known[below + equal] === remoteness) equal++;
+    sum += (below + equal / 2) / known.length;
+  }
+  return sum / others.length;
 }

@@ -71,8 +71,8 @@ export function fitTemperature(logits: Float32Array, labels: Uint8Array): number
   if (labels.length === 0) return 1;
   let least = Math.log(1 / MAX_TEMPERATURE);
   let most = Math.log(1 / MIN_TEMPERATURE);
-  // To the twelfth digit, whatever the start.
-  for (let i = 0; i < 40; i++) {
+  // To the seventh digit, whatever the start.
+  for (let i = 0; i < 25; i++) {
     const middle = (least + most) / 2;
     if (slopeAt(logits, labels, Math.exp(middle)) < 0) least = middle;
     else most = middle;
