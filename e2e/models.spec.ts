@@ -138,7 +138,7 @@ test('a model without calibration is calibrated by the rows that it did not lear
   await expect(diagrams).toHaveCount(2);
   await expect(evaluate.getByText(/Calibrated on 200 rows of sample_train/)).toBeVisible();
   await evaluate.getByText('The same as a table').click();
-  await expect(evaluate.getByRole('columnheader', { name: 'Calibrated' })).toBeVisible();
+  await expect(evaluate.getByRole('table', { name: 'Calibrated', exact: true })).toBeVisible();
   // The very same as at the end of the run, but for the last digits.
   const again = await readState(page, ({ model }) =>
     model.phase === 'live' ? model.card.calibration : null,

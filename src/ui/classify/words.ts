@@ -70,7 +70,7 @@ function sayReason(classification: Classification, reason: NoAnswer): string {
     case 'blank':
       return 'nothing stands out from the background';
     case 'busyBackground':
-      return 'the garment does not stand out from what lies behind it';
+      return 'no garment stands out from the background';
     case 'unfamiliar':
       return 'this looks like none of the ten';
     case 'unclear':
@@ -104,7 +104,7 @@ export function sayMore(classification: Classification): string | null {
     case 'blank':
       return 'A garment on a plain sheet of another colour works best.';
     case 'busyBackground':
-      return `Lay it on a plain sheet of another colour with some of it showing all around, or crop closer. At a guess, ${guess}.`;
+      return `Lay it on a plain sheet of another colour, with some of the sheet showing all around. At a guess, ${guess}.`;
     case 'unfamiliar':
       return `It differs from the training pictures more than nearly every garment does. One whole garment, upright and seen from the front, works best. At a guess, ${guess}.`;
     case 'unclear':

@@ -12,12 +12,15 @@ export interface ReliabilityDiagramProps {
   readonly reliability: Reliability;
 }
 
+/** Below this, chance moves the share that was right by tens of percents. */
+export const FEW_ANSWERS = 20;
+
 /** Units of the drawing; it scales with the page. */
 const SIDE = 240;
 const LEFT = 38;
 const TOP = 8;
 const BOTTOM = 34;
-const WIDTH = LEFT + SIDE + 8;
+const WIDTH = LEFT + SIDE + 14;
 const HEIGHT = TOP + SIDE + BOTTOM;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 
@@ -67,7 +70,7 @@ export function ReliabilityDiagram({ title, reliability }: ReliabilityDiagramPro
           return (
             <g key={left}>
               <rect
-                className={styles.bar}
+                className={count < FEW_ANSWERS ? styles.hollow : styles.bar}
                 x={left}
                 y={up(accuracy)}
                 width={barWidth}
@@ -88,63 +91,35 @@ export function ReliabilityDiagram({ title, reliability }: ReliabilityDiagramPro
   );
 }
 
-/** The bars of one or two diagrams in figures; bins that no answer fell into are left out. */
-export function ReliabilityTable({
-  columns,
-}: {
-  readonly columns: readonly ReliabilityDiagramProps[];
-}) {
-  const numBins = columns[0]?.reliability.bins.length ?? 0;
-  const rows = Array.from({ length: numBins }, (_, i) => i).filter((i) =>
-    columns.some(({ reliability }) => (reliability.bins[i]?.count ?? 0) > 0),
-  );
+/** The bars of a diagram in figures; bins that no answer fell into are left out. */
+export function ReliabilityTable({ title, reliability: { bins } }: ReliabilityDiagramProps) {
   return (
-    <div className={styles.scroll}>
-      <table className={`${styles.table} figures`}>
-        <thead>
-          <tr>
-            <td />
-            {columns.map(({ title }) => (
-              <th key={title} scope="colgroup" colSpan={3}>
-                {title}
-              </th>
-            ))}
-          </tr>
-          <tr>
-            <th scope="col">Promised between</th>
-            {columns.flatMap(({ title }) =>
-              ['Answers', 'Promised', 'Right'].map((head) => (
-                <th key={`${title} ${head}`} scope="col">
-                  {head}
-                </th>
-              )),
-            )}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((i) => (
-            <tr key={i}>
+    <table className={`${styles.table} figures`}>
+      <caption>{title}</caption>
+      <thead>
+        <tr>
+          <th scope="col">Between</th>
+          <th scope="col">Answers</th>
+          <th scope="col">Promised</th>
+          <th scope="col">Right</th>
+        </tr>
+      </thead>
+      <tbody>
+        {bins.map(({ count, confidence, accuracy }, i) => {
+          const from = ((i / bins.length) * 100).toFixed(0);
+          if (count === 0) return null;
+          return (
+            <tr key={from}>
               <th scope="row">
-                {((i / numBins) * 100).toFixed(0)}–{formatPercent((i + 1) / numBins, 0)}
+                {from}–{formatPercent((i + 1) / bins.length, 0)}
               </th>
-              {columns.flatMap(({ title, reliability }) => {
-                const { count, confidence, accuracy } = reliability.bins[i] ?? EMPTY;
-                const cells = [
-                  formatCount(count),
-                  count > 0 ? formatPercent(confidence) : '–',
-                  count > 0 ? formatPercent(accuracy) : '–',
-                ];
-                return cells.map((text, column) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: Columns keep their places.
-                  <td key={`${title} ${column}`}>{text}</td>
-                ));
-              })}
+              <td>{formatCount(count)}</td>
+              <td>{formatPercent(confidence)}</td>
+              <td>{formatPercent(accuracy)}</td>
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+          );
+        })}
+      </tbody>
+    </table>
   );
 }
-
-const EMPTY = { count: 0, confidence: 0, accuracy: 0 };

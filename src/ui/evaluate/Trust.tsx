@@ -12,7 +12,7 @@ import { formatCount, formatPercent } from '../controls/figures.ts';
 import { Hint } from '../controls/Hint.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { session, useSession } from '../useSession.ts';
-import { ReliabilityDiagram, ReliabilityTable } from './ReliabilityDiagram.tsx';
+import { FEW_ANSWERS, ReliabilityDiagram, ReliabilityTable } from './ReliabilityDiagram.tsx';
 import styles from './Trust.module.css';
 
 export interface TrustProps {
@@ -57,7 +57,8 @@ export function Trust({ card, evaluation, info, isLearning }: TrustProps) {
         <>
           <p className={styles.quiet}>
             Bars are the share of answers that were right, strokes what was promised. Where a stroke
-            lies above its bar, too much was promised; on the dashed line both agree.
+            lies above its bar, too much was promised. Dashed bars rest on fewer than {FEW_ANSWERS}{' '}
+            answers: chance moves them.
           </p>
           <div className={styles.diagrams}>
             {columns.map((column) => (
@@ -66,7 +67,11 @@ export function Trust({ card, evaluation, info, isLearning }: TrustProps) {
           </div>
           <details className={styles.table}>
             <summary>The same as a table</summary>
-            <ReliabilityTable columns={columns} />
+            <div className={styles.diagrams}>
+              {columns.map((column) => (
+                <ReliabilityTable key={column.title} {...column} />
+              ))}
+            </div>
           </details>
         </>
       )}
@@ -92,12 +97,13 @@ function Facts({
               Calibration error{' '}
               <Hint term="Calibration error">
                 How far promise and truth lie apart on the test set, on average over its pictures.
-                Answers are sorted by how sure they are into fifteen groups of equal width.
+                Answers are sorted by how sure they are into fifteen groups of equal width. On a few
+                hundred pictures, chance alone makes it a point or two.
               </Hint>
             </dt>
             <dd>
-              {formatPercent(evaluation.reliability.error, 2)} →{' '}
-              <b>{formatPercent(after.reliability.error, 2)}</b>
+              {formatPercent(evaluation.reliability.error, 2)} before,{' '}
+              <b>{formatPercent(after.reliability.error, 2)}</b> after
             </dd>
           </div>
         )}
