@@ -20,7 +20,7 @@ const SHORT: Partial<Recipe> = {
   learningRate: 0.005,
   schedule: 'constant',
   validationShare: 0.2,
-  augment: false,
+  augment: 'none',
   patience: 0,
   seed: 1,
 };

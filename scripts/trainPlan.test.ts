@@ -16,7 +16,7 @@ describe('readPlan', () => {
   it('takes every knob, over those of the preset', () => {
     const thorough = PRESETS.find(({ name }) => name === 'thorough');
     const plan = readPlan(
-      '--network small --preset thorough --epochs 3 --batch-size 128 --learning-rate 1e-3 --optimizer sgd --schedule cosine --validation-share 0.2 --no-augment --seed 0 --backend wasm --data sample --out here'.split(
+      '--network small --preset thorough --epochs 3 --batch-size 128 --learning-rate 1e-3 --optimizer sgd --schedule cosine --validation-share 0.2 --augment none --seed 0 --backend wasm --data sample --out here'.split(
         ' ',
       ),
     );
@@ -30,7 +30,7 @@ describe('readPlan', () => {
         optimizer: 'sgd',
         schedule: 'cosine',
         validationShare: 0.2,
-        augment: false,
+        augment: 'none',
         seed: 0,
       },
       backend: 'wasm',
@@ -58,7 +58,7 @@ describe('readPlan', () => {
   it('lists every knob', () => {
     expect(readPlan(['--help'])).toBe('help');
     expect(HELP).toContain('--batch-size N');
-    expect(HELP).toContain('--augment, --no-augment');
+    expect(HELP).toContain('--augment NAME');
     expect(HELP).toContain('quick, balanced, thorough');
   });
 });

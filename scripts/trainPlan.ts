@@ -49,12 +49,12 @@ export function readPlan(args: readonly string[]): Plan | 'help' {
     out: { type: 'string' },
   };
   for (const field of FIELDS) {
-    options[toOption(field)] = { type: KNOBS[field].kind === 'switch' ? 'boolean' : 'string' };
+    options[toOption(field)] = { type: 'string' };
   }
 
   let values: Readonly<Record<string, unknown>>;
   try {
-    ({ values } = parseArgs({ args: [...args], options, allowNegative: true, strict: true }));
+    ({ values } = parseArgs({ args: [...args], options, strict: true }));
   } catch (error) {
     throw new UsageError(
       `${error instanceof Error ? error.message : error}\n"npm run train -- --help" lists the options.`,
@@ -125,8 +125,6 @@ function knobHelp(field: keyof Recipe): string {
         `${option} NAME`,
         `${knob.title}: ${knob.choices.map(({ value }) => value).join(', ')}`,
       );
-    case 'switch':
-      return line(`${option}, --no-${toOption(field)}`, knob.title);
     default:
       return knob satisfies never;
   }

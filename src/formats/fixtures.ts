@@ -57,7 +57,7 @@ export function makeCard(change: Partial<ModelCard> = {}): ModelCard {
       dropout: 0.2,
       labelSmoothing: 0,
       validationShare: 0.1,
-      augment: false,
+      augment: 'none',
       patience: 0,
       seed: 1,
     },

@@ -62,10 +62,17 @@ const BORDER_SHARE = 0.04;
 
 /**
  * Reads the background from the border: the median colour, which a garment that leaves the picture
- * on one side does not move, and how far the border strays from it.
+ * on one side does not move, and how far the border strays from it. Where the outermost pixels are
+ * plain, they are the border: a garment may come close to them.
  */
-export function estimateBackground({ width, height, data }: Picture): Background {
-  const thickness = Math.max(1, Math.round(Math.min(width, height) * BORDER_SHARE));
+export function estimateBackground(picture: Picture): Background {
+  const outermost = readBorder(picture, 1);
+  if (isPlain(outermost)) return outermost;
+  const { width, height } = picture;
+  return readBorder(picture, Math.max(1, Math.round(Math.min(width, height) * BORDER_SHARE)));
+}
+
+function readBorder({ width, height, data }: Picture, thickness: number): Background {
   const eachOfBorder = (visit: (i: number) => void) => {
     for (let y = 0; y < height; y++) {
       const isEdgeRow = y < thickness || y >= height - thickness;

@@ -196,3 +196,15 @@ export function boxOf({ width, height, inside }: Mask): {
   if (right < 0) return null;
   return { left, top, width: right - left + 1, height: bottom - top + 1 };
 }
+
+/** The mask on a larger grid; each pixel takes the one that it lies in. */
+export function enlargeMask(mask: Mask, width: number, height: number): Mask {
+  const inside = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(((y + 0.5) * mask.height) / height) * mask.width;
+    for (let x = 0; x < width; x++) {
+      inside[y * width + x] = mask.inside[row + Math.floor(((x + 0.5) * mask.width) / width)]!;
+    }
+  }
+  return { width, height, inside };
+}

@@ -3,8 +3,18 @@
  * thresholds on it, and the tidying of the mask that results.
  */
 import { type Background, isPlain, lightness } from './background.ts';
-import { close, fillHoles, keepLargest, keepTouching, type Mask, open } from './mask.ts';
+import { cutGarment } from './cut.ts';
+import {
+  close,
+  enlargeMask,
+  fillHoles,
+  keepLargest,
+  keepTouching,
+  type Mask,
+  open,
+} from './mask.ts';
 import type { Picture } from './picture.ts';
+import { shrinkPicture } from './resample.ts';
 
 /** RGB distance of each pixel from the background, cut off at 255. `[height · width]` */
 export function distanceFrom(
@@ -65,6 +75,8 @@ const MIN_CONTRAST = 12;
 const MIN_FAINT = 8;
 /** On a plain background, parts of at least this share of the largest belong to the garment. */
 const PART_SHARE = 0.01;
+/** Longest edge of the picture that a busy background is told from the garment in. */
+const CUT_SIDE = 128;
 /** Radius of the tidying on a busy background, as a share of the longest edge. */
 const TIDY_SHARE = 1 / 112;
 
@@ -73,8 +85,8 @@ const TIDY_SHARE = 1 / 112;
  *
  * On a plain background, faint parts count as garment when they hang together with parts that stand
  * out clearly and lie on the same side of the background, darker or lighter; several parts may stand
- * apart (the straps of a sandal). On a busy one, only what stands out clearly counts, and only its
- * largest part. Either way what the garment encloses is its own, whatever its colour.
+ * apart (the straps of a sandal). On a busy one the colours of both sides are learnt from the
+ * picture, and the largest part counts. Either way what the garment encloses is its own, whatever its colour.
  *
  * @param tolerance factor on both thresholds; 1 as estimated
  */
@@ -95,6 +107,9 @@ export function segmentGarment(
 
   const faint = Math.max(MIN_FAINT, 2 * background.spread) * tolerance;
   if (!isPlain(background) || faint >= threshold) {
+    const small = shrinkPicture(picture, CUT_SIDE);
+    const cut = cutGarment(small, tolerance);
+    if (cut) return enlargeMask(cut, width, height);
     const radius = Math.round(Math.max(width, height) * TIDY_SHARE);
     return fillHoles(keepLargest(open(close(clear, radius), radius), 1));
   }

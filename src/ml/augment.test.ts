@@ -16,8 +16,8 @@ const STAY = 0.5;
 const ON = 0.99;
 
 /** One picture with one lit pixel. */
-function pictureWith(x: number, y: number): Float32Array {
-  const picture = new Float32Array(PIXELS);
+function pictureWith(x: number, y: number): Uint8Array {
+  const picture = new Uint8Array(PIXELS);
   picture[y * SIDE + x] = 1;
   return picture;
 }
@@ -25,33 +25,32 @@ function pictureWith(x: number, y: number): Float32Array {
 describe('augmentation', () => {
   it('mirrors left to right', () => {
     const picture = pictureWith(3, 10);
-    augmentBatch(picture, 1, fixed(DO, LEAVE));
+    augmentBatch(picture, 1, 'light', fixed(DO, LEAVE));
     expect(picture).toEqual(pictureWith(SIDE - 1 - 3, 10));
   });
 
   it('moves right and down, left, and mirrored right and up', () => {
     const picture = pictureWith(3, 10);
-    augmentBatch(picture, 1, fixed(LEAVE, DO, ON, ON));
+    augmentBatch(picture, 1, 'light', fixed(LEAVE, DO, ON, ON));
     expect(picture).toEqual(pictureWith(4, 11));
-    augmentBatch(picture, 1, fixed(LEAVE, DO, BACK, STAY));
+    augmentBatch(picture, 1, 'light', fixed(LEAVE, DO, BACK, STAY));
     expect(picture).toEqual(pictureWith(3, 11));
-    augmentBatch(picture, 1, fixed(DO, DO, ON, BACK));
+    augmentBatch(picture, 1, 'light', fixed(DO, DO, ON, BACK));
     expect(picture).toEqual(pictureWith(SIDE - 1 - 3 + 1, 10));
   });
 
   it('brings in black and drops what leaves the picture', () => {
-    const picture = new Float32Array(PIXELS).fill(1);
-    augmentBatch(picture, 1, fixed(LEAVE, DO, ON, STAY));
-    expect(picture.slice(0, 3)).toEqual(Float32Array.of(0, 1, 1));
+    const picture = new Uint8Array(PIXELS).fill(1);
+    augmentBatch(picture, 1, 'light', fixed(LEAVE, DO, ON, STAY));
+    expect(picture.slice(0, 3)).toEqual(Uint8Array.of(0, 1, 1));
     expect(picture.reduce((sum, value) => sum + value, 0)).toBe(SIDE * (SIDE - 1));
   });
 
   it('changes each picture of a batch by itself, and repeats for a seed', () => {
-    const batch = () =>
-      Float32Array.from({ length: 20 * PIXELS }, (_, at) => ((at % PIXELS) % 29) / 29);
+    const batch = () => Uint8Array.from({ length: 20 * PIXELS }, (_, at) => (at % PIXELS) % 29);
     const augmented = (seed: number) => {
       const pictures = batch();
-      augmentBatch(pictures, 20, createRandom(seed));
+      augmentBatch(pictures, 20, 'light', createRandom(seed));
       return pictures;
     };
     expect(augmented(1)).toEqual(augmented(1));
@@ -65,13 +64,13 @@ describe('augmentation', () => {
 
   it('leaves some pictures as they are', () => {
     const picture = pictureWith(3, 10);
-    augmentBatch(picture, 1, fixed(LEAVE, LEAVE));
+    augmentBatch(picture, 1, 'light', fixed(LEAVE, LEAVE));
     expect(picture).toEqual(pictureWith(3, 10));
   });
 
   it('leaves what lies behind the batch', () => {
-    const pictures = new Float32Array(2 * PIXELS).fill(1);
-    augmentBatch(pictures, 1, fixed(LEAVE, DO, BACK, BACK));
+    const pictures = new Uint8Array(2 * PIXELS).fill(1);
+    augmentBatch(pictures, 1, 'light', fixed(LEAVE, DO, BACK, BACK));
     expect(pictures.subarray(PIXELS).every((value) => value === 1)).toBe(true);
   });
 });

@@ -3,6 +3,8 @@
  * it is given.
  */
 import { PIXELS, SIDE } from '../fashion.ts';
+import { varyLikePhoto } from './photoVariation.ts';
+import type { Augmentation } from './recipe.ts';
 
 const MIRRORED_SHARE = 0.5;
 /**
@@ -38,30 +40,37 @@ export function drawChange(random: () => number): PictureChange {
 }
 
 /**
- * Changes each picture by a `drawChange` of its own; what comes in at the edges is black, as around
- * every garment of the data.
+ * Changes each picture by itself; what comes in at the edges is black, as around every garment of
+ * the data.
  *
- * @param pictures `[numPictures, 28, 28]`, changed in place.
+ * @param pictures `[numPictures, 28, 28]` bytes, changed in place.
  * @param random Uniform in [0, 1).
  */
 export function augmentBatch(
-  pictures: Float32Array,
+  pictures: Uint8Array,
   numPictures: number,
+  augmentation: Augmentation,
   random: () => number,
 ): void {
-  const original = new Float32Array(PIXELS);
+  if (augmentation === 'none') return;
   for (let index = 0; index < numPictures; index++) {
     const picture = pictures.subarray(index * PIXELS, (index + 1) * PIXELS);
-    const { isMirrored, right, down } = drawChange(random);
-    if (!isMirrored && right === 0 && down === 0) continue;
-    original.set(picture);
-    picture.fill(0);
-    for (let y = Math.max(0, down); y < Math.min(SIDE, SIDE + down); y++) {
-      const row = (y - down) * SIDE;
-      for (let x = Math.max(0, right); x < Math.min(SIDE, SIDE + right); x++) {
-        const from = x - right;
-        picture[y * SIDE + x] = original[row + (isMirrored ? SIDE - 1 - from : from)] as number;
-      }
+    if (augmentation === 'photos') varyLikePhoto(picture, picture, random);
+    else changePicture(picture, drawChange(random));
+  }
+}
+
+const original = new Uint8Array(PIXELS);
+
+function changePicture(picture: Uint8Array, { isMirrored, right, down }: PictureChange): void {
+  if (!isMirrored && right === 0 && down === 0) return;
+  original.set(picture);
+  picture.fill(0);
+  for (let y = Math.max(0, down); y < Math.min(SIDE, SIDE + down); y++) {
+    const row = (y - down) * SIDE;
+    for (let x = Math.max(0, right); x < Math.min(SIDE, SIDE + right); x++) {
+      const from = x - right;
+      picture[y * SIDE + x] = original[row + (isMirrored ? SIDE - 1 - from : from)] as number;
     }
   }
 }

@@ -32,6 +32,12 @@ describe('recipes', () => {
     expect(result.issues?.[0]?.message).toBe('Epochs must be from 1 to 200.');
   });
 
+  it('reads what the first version said of varying the pictures', () => {
+    const read = (augment: unknown) =>
+      v.parse(RecipeSchema, { ...DEFAULT_RECIPE, augment }).augment;
+    expect([read(true), read(false)]).toEqual(['light', 'none']);
+  });
+
   it('a preset is known by its knobs, whatever the seed', () => {
     const [quick] = PRESETS;
     expect(findPreset({ ...DEFAULT_RECIPE, seed: 99 })?.name).toBe('balanced');

@@ -6,6 +6,8 @@ import * as v from 'valibot';
 
 export type OptimizerName = 'adam' | 'sgd';
 export type ScheduleName = 'constant' | 'cosine' | 'oneCycle';
+/** How far the training pictures are varied: see `augment.ts`. */
+export type Augmentation = 'none' | 'light' | 'photos';
 
 /** All knobs of a training run. Two runs with equal recipe, network, data and backend repeat. */
 export interface Recipe {
@@ -25,8 +27,8 @@ export interface Recipe {
   readonly labelSmoothing: number;
   /** Share of the training file held out for validation, 0.02–0.5. */
   readonly validationShare: number;
-  /** Random flips and shifts of the training pictures. */
-  readonly augment: boolean;
+  /** Random changes of the training pictures. */
+  readonly augment: Augmentation;
   /** Epochs without a better validation loss before the run ends; 0 switches it off. */
   readonly patience: number;
   /** Seeds split, initial weights, shuffling, augmentation and dropout. */
@@ -59,19 +61,12 @@ export interface ChoiceKnob<Value extends string> extends KnobText {
   readonly choices: readonly { readonly value: Value; readonly title: string }[];
 }
 
-export interface SwitchKnob extends KnobText {
-  readonly kind: 'switch';
-  readonly default: boolean;
-}
-
 /** The control that fits a recipe's field. */
 export type Knob<Value> = [Value] extends [number]
   ? NumberKnob
-  : [Value] extends [boolean]
-    ? SwitchKnob
-    : [Value] extends [string]
-      ? ChoiceKnob<Value>
-      : never;
+  : [Value] extends [string]
+    ? ChoiceKnob<Value>
+    : never;
 
 /** One knob for each field of a recipe, in the order in which they are shown. */
 export const KNOBS: { readonly [Field in keyof Recipe]: Knob<Recipe[Field]> } = {
@@ -174,10 +169,15 @@ export const KNOBS: { readonly [Field in keyof Recipe]: Knob<Recipe[Field]> } = 
     hint: 'The share of the training file that is never trained on. It shows after each epoch how the network does on pictures it has not seen.',
   },
   augment: {
-    kind: 'switch',
+    kind: 'choice',
     title: 'Vary the pictures',
-    default: true,
-    hint: 'Mirrors half of the training pictures and moves some of them by a pixel, anew in each epoch, so that the network does not learn single pictures by heart.',
+    choices: [
+      { value: 'none', title: 'Not at all' },
+      { value: 'light', title: 'A little: mirrored, moved' },
+      { value: 'photos', title: 'Like photos and drawings' },
+    ],
+    default: 'light',
+    hint: 'Changes the training pictures anew in each epoch, so that the network does not learn single ones by heart. Bent, with other cloths and rougher outlines, they are more like what people photograph and draw; that costs time and some accuracy on the studio shots of the test set.',
   },
   patience: {
     kind: 'number',
@@ -235,7 +235,7 @@ export const PRESETS: readonly Preset[] = [
     name: 'quick',
     title: 'Quick look',
     summary: 'Two passes: enough to see the curves move and get a usable model.',
-    recipe: { ...DEFAULT_RECIPE, epochs: 2, augment: false, patience: 0 },
+    recipe: { ...DEFAULT_RECIPE, epochs: 2, augment: 'none', patience: 0 },
   },
   {
     name: 'balanced',
@@ -285,7 +285,17 @@ export const RecipeSchema = v.object({
   dropout: numberWithin(KNOBS.dropout),
   labelSmoothing: numberWithin(KNOBS.labelSmoothing),
   validationShare: numberWithin(KNOBS.validationShare),
-  augment: v.boolean('Vary the pictures must be on or off.'),
+  augment: v.union(
+    [
+      v.picklist(['none', 'light', 'photos']),
+      // What models and runs of the first version say.
+      v.pipe(
+        v.boolean(),
+        v.transform((isOn) => (isOn ? 'light' : 'none')),
+      ),
+    ],
+    'Vary the pictures must be "none", "light" or "photos".',
+  ),
   patience: numberWithin(KNOBS.patience),
   seed: numberWithin(KNOBS.seed),
 }) satisfies v.GenericSchema<unknown, Recipe>;

@@ -33,7 +33,7 @@ const recipe: Recipe = {
   dropout: 0.2,
   labelSmoothing: 0,
   validationShare: 0.1,
-  augment: false,
+  augment: 'none',
   patience: 0,
   seed: 5,
 };
@@ -121,12 +121,12 @@ describe('a training run', () => {
       ),
     );
     expect(recordsOf(events).at(-1)?.validationAccuracy).toBeGreaterThan(0.8);
-    const varied = own(await run({ epochs: 1, augment: true }));
+    const varied = own(await run({ epochs: 1, augment: 'light' }));
     expect(recordsOf(varied)[0]?.trainLoss).toBeGreaterThan(0);
   });
 
   it('repeats for a seed, dropout and augmentation included', async () => {
-    const change = { epochs: 1, augment: true, dropout: 0.5 };
+    const change = { epochs: 1, augment: 'light', dropout: 0.5 } as const;
     const options = { network: 'classic', dataset: makeToys(100, 3) } as const;
     const [first, again, other] = [
       await run(change, undefined, options),

@@ -9,7 +9,6 @@ import * as tf from '@tensorflow/tfjs';
 import {
   createRandom,
   type Dataset,
-  gatherBatch,
   gatherBytes,
   gatherLabels,
   shuffleRows,
@@ -292,8 +291,11 @@ async function prepareStep(
   return {
     run(batch, learningRate) {
       gatherBytes(dataset, batch, pixels);
+      // The light changes are made on the device.
+      if (recipe.augment === 'photos') augmentBatch(pixels, batchSize, 'photos', random);
       batch.forEach((row, index) => {
-        const { isMirrored, right, down } = recipe.augment ? drawChange(random) : NO_CHANGE;
+        const { isMirrored, right, down } =
+          recipe.augment === 'light' ? drawChange(random) : NO_CHANGE;
         changes.set([Number(isMirrored), right, down, dataset.labels[row] as number], index * 4);
       });
       const seed = Math.floor(random() * 2 ** 32);
@@ -318,17 +320,19 @@ function prepareTensorStep(
   const weights = model.trainableWeights;
   const optimizer = createOptimizer(weights, recipe);
   const random = createRandom(recipe.seed + 2);
-  const pixels = new Float32Array(batchSize * PIXELS);
+  const pixels = new Uint8Array(batchSize * PIXELS);
+  const scaled = new Float32Array(batchSize * PIXELS);
   const labels = new Uint8Array(batchSize);
   const { labelSmoothing } = recipe;
 
   return {
     run(batch, learningRate) {
-      gatherBatch(dataset, batch, pixels);
+      gatherBytes(dataset, batch, pixels);
       gatherLabels(dataset, batch, labels);
-      if (recipe.augment) augmentBatch(pixels, batchSize, random);
+      augmentBatch(pixels, batchSize, recipe.augment, random);
+      for (let i = 0; i < pixels.length; i++) scaled[i] = (pixels[i] as number) / 255;
       return tf.tidy(() => {
-        const x = tf.tensor4d(pixels, [batchSize, SIDE, SIDE, 1]);
+        const x = tf.tensor4d(scaled, [batchSize, SIDE, SIDE, 1]);
         const truth = oneHot(labels);
         const targets: tf.Tensor2D = labelSmoothing
           ? tf.add(tf.mul(truth, 1 - labelSmoothing), labelSmoothing / NUM_CLASSES)

@@ -4,7 +4,7 @@ import type { RunSummary } from '../../session/state.ts';
 import { differences, RUN_COLUMNS, sortRuns } from './runs.ts';
 
 /** Fixed where a test looks, whatever the defaults come to be. */
-const RECIPE = { ...DEFAULT_RECIPE, augment: false, seed: 7 };
+const RECIPE = { ...DEFAULT_RECIPE, augment: 'none', seed: 7 } as const;
 
 function makeRun(id: string, change: Partial<RunSummary> = {}): RunSummary {
   return {
@@ -99,11 +99,11 @@ describe('differences', () => {
   it('names only what differs, in the words of the controls', () => {
     const other = makeRun('b', {
       network: 'small',
-      recipe: { ...RECIPE, augment: true, seed: 8 },
+      recipe: { ...RECIPE, augment: 'light', seed: 8 },
     });
     expect(differences([makeRun('a'), other])).toEqual([
       { title: 'Network', values: ['Classic', 'Small'] },
-      { title: 'Vary the pictures', values: ['off', 'on'] },
+      { title: 'Vary the pictures', values: ['Not at all', 'A little: mirrored, moved'] },
       { title: 'Seed', values: ['7', '8'] },
     ]);
   });

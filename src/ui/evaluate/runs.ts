@@ -156,7 +156,6 @@ export function differences(runs: readonly RunSummary[]): readonly Difference[] 
 function describeSetting(recipe: Recipe, field: keyof Recipe): string {
   const value = recipe[field];
   const knob = KNOBS[field];
-  if (knob.kind === 'switch') return value ? 'on' : 'off';
   if (knob.kind === 'choice') {
     return knob.choices.find((choice) => choice.value === value)?.title ?? String(value);
   }

@@ -7,12 +7,14 @@ export interface DisclosureProps {
   readonly title: string;
   /** What is inside, in a few words, seen while it is folded. */
   readonly note: ReactNode;
+  /** What is made only once it is asked for hears of it here. */
+  readonly onToggle?: (isOpen: boolean) => void;
   readonly children: ReactNode;
 }
 
-export function Disclosure({ title, note, children }: DisclosureProps) {
+export function Disclosure({ title, note, onToggle, children }: DisclosureProps) {
   return (
-    <details className={styles.details}>
+    <details className={styles.details} onToggle={(event) => onToggle?.(event.currentTarget.open)}>
       <summary className={styles.summary}>
         <ChevronRight aria-hidden size={17} className={styles.chevron} />
         <span className={styles.title}>{title}</span>

@@ -1,18 +1,24 @@
 /** Owns the recipe on the page: presets for most, every knob for those who want them. */
 import { RotateCcw } from 'lucide-react';
-import { useId } from 'react';
+import { lazy, Suspense, useId, useState } from 'react';
 import { DEFAULT_RECIPE, findPreset, KNOBS, PRESETS, type Recipe } from '../../ml/recipe.ts';
 import { Button } from '../controls/Button.tsx';
-import { NumberField, SelectField, SwitchField } from '../controls/Field.tsx';
+import { NumberField, SelectField } from '../controls/Field.tsx';
 import { session, useSession } from '../useSession.ts';
 import { ChoiceCard, ChoiceCards } from './ChoiceCards.tsx';
 import { Disclosure } from './Disclosure.tsx';
 import styles from './RecipeForm.module.css';
 
+/** Brings the augmentation along, which the page has no other use for. */
+const VariationPreview = lazy(async () => ({
+  default: (await import('./VariationPreview.tsx')).VariationPreview,
+}));
+
 export function RecipeForm() {
   const recipe = useSession((state) => state.recipe);
   const group = useId();
   const preset = findPreset(recipe);
+  const [isPreviewOpen, setPreviewOpen] = useState(false);
   return (
     <div className={styles.form}>
       <ChoiceCards legend="Recipe">
@@ -46,6 +52,17 @@ export function RecipeForm() {
             Back to the defaults
           </Button>
         </div>
+      </Disclosure>
+      <Disclosure
+        title="How the pictures are varied"
+        note={KNOBS.augment.choices.find(({ value }) => value === recipe.augment)?.title}
+        onToggle={setPreviewOpen}
+      >
+        {isPreviewOpen && (
+          <Suspense>
+            <VariationPreview augment={recipe.augment} />
+          </Suspense>
+        )}
       </Disclosure>
     </div>
   );
@@ -95,8 +112,6 @@ function KnobField(props: { readonly field: keyof Recipe; readonly recipe: Recip
           }}
         />
       );
-    case 'switch':
-      return <SwitchField {...shared} value={value === true} onChange={change} />;
     default:
       return knob satisfies never;
   }
