@@ -11,9 +11,11 @@ import { type Dataset, splitRows } from '../src/data/dataset.ts';
 import { PIXELS } from '../src/fashion.ts';
 import { normalizePicture } from '../src/image/normalize.ts';
 import type { Picture, Verdict } from '../src/image/picture.ts';
-import { answerPicture, calibrateModel } from '../src/ml/calibrate.ts';
-import type { Calibration } from '../src/ml/calibration.ts';
+import { calibrateModel } from '../src/ml/calibrate.ts';
+import { type Calibration, softmaxAt } from '../src/ml/calibration.ts';
 import { evaluateModel } from '../src/ml/evaluate.ts';
+import { remotenessOf } from '../src/ml/familiarity.ts';
+import { examine } from '../src/ml/features.ts';
 import { findHeldOut, type ModelCard } from '../src/ml/modelCard.ts';
 import { judge } from '../src/ml/verdict.ts';
 import type { Photo } from './photos.ts';
@@ -399,10 +401,21 @@ export async function reportHonesty(request: HonestyRequest): Promise<void> {
   for (let at = 0; at < test.pixels.length; at += PIXELS) {
     onTest.push(await verdictOn(model, calibration, test.pixels.subarray(at, at + PIXELS), []));
   }
-  const known = onTest.map(({ remoteness }) => remoteness).sort((a, b) => a - b);
+  const ascending = (score: keyof Scores) =>
+    onTest.map(({ scores }) => scores[score]).sort((a, b) => a - b);
+  const known: Known = {
+    remoteness: ascending('remoteness'),
+    energy: ascending('energy'),
+    logit: ascending('logit'),
+  };
 
   console.log(
-    `\nDeclined as unlike the training data at the threshold that keeps 95 % of held-out rows; AUROC against test images;\nand what is said in all. * the kinds that the score was chosen on, with other seeds.\n\n  ${'kind'.padEnd(22)}   n  declined   AUROC     sure  leaning  cannot say`,
+    `
+Declined as unlike the training data, at the threshold that keeps 95 % of held-out rows. AUROC against
+the test images: of our score, of energy, of the greatest logit. Then what is said in all.
+* the kinds that the score was chosen on, with other seeds.
+
+  kind                      n declined    ours  energy   logit     sure  leaning  cannot say`,
   );
   printRow('test images', onTest, known);
   const kinds = [...REPORT_KINDS, ...DEVELOPMENT_KINDS];
@@ -436,11 +449,26 @@ async function calibrateHere(request: HonestyRequest): Promise<Calibration | nul
   return calibrateModel({ model, dataset, data: name, split });
 }
 
-interface PictureVerdict {
-  /** Infinite for a picture in which nothing stands out. */
+/** Scores that grow with unfamiliarity, all infinite for a picture in which nothing stands out. */
+interface Scores {
+  /** Ours. */
   readonly remoteness: number;
+  /** Liu et al., "Energy-based Out-of-distribution Detection", 2020. */
+  readonly energy: number;
+  /** The greatest logit, negative. Hendrycks et al., 2022. */
+  readonly logit: number;
+}
+
+interface PictureVerdict {
+  readonly scores: Scores;
   readonly kind: Verdict['kind'];
 }
+
+const ENDLESS = Number.POSITIVE_INFINITY;
+const BLANK: PictureVerdict = {
+  scores: { remoteness: ENDLESS, energy: ENDLESS, logit: ENDLESS },
+  kind: 'cannotSay',
+};
 
 async function verdictOn(
   model: tf.LayersModel,
@@ -448,9 +476,21 @@ async function verdictOn(
   pixels: Uint8Array,
   doubts: Parameters<typeof judge>[0]['doubts'],
 ): Promise<PictureVerdict> {
-  const { probabilities, remoteness } = await answerPicture(model, calibration, pixels);
-  const { kind } = judge({ probabilities, remoteness, doubts });
-  return { remoteness: remoteness ?? 0, kind };
+  const insight = await examine(
+    model,
+    Float32Array.from(pixels, (pixel) => pixel / 255),
+  );
+  const remoteness =
+    insight && calibration.familiarity && remotenessOf(calibration.familiarity, insight.features);
+  if (!insight || remoteness === null) throw new Error('The network gives no features.');
+  const { kind } = judge({
+    probabilities: softmaxAt(insight.logits, calibration.temperature),
+    remoteness,
+    doubts,
+  });
+  const logit = Math.max(...insight.logits);
+  const sum = insight.logits.reduce((total, each) => total + Math.exp(each - logit), 0);
+  return { scores: { remoteness, energy: -logit - Math.log(sum), logit: -logit }, kind };
 }
 
 async function verdictsOn(
@@ -464,37 +504,47 @@ async function verdictsOn(
     const normalized = normalizePicture(picture);
     verdicts.push(
       normalized.kind === 'blank'
-        ? { remoteness: Number.POSITIVE_INFINITY, kind: 'cannotSay' }
+        ? BLANK
         : await verdictOn(model, calibration, normalized.pixels, normalized.doubts),
     );
   }
   return verdicts;
 }
 
-/** @param known remoteness of the test images, ascending */
-function printRow(
-  name: string,
-  verdicts: readonly PictureVerdict[],
-  known: readonly number[],
-): void {
+/** Scores of the test images, ascending. */
+type Known = { readonly [Name in keyof Scores]: readonly number[] };
+
+function printRow(name: string, verdicts: readonly PictureVerdict[], known: Known): void {
   const share = (isOne: (verdict: PictureVerdict) => boolean) =>
     `${((verdicts.filter(isOne).length / verdicts.length) * 100).toFixed(1)} %`;
   const kind = (wanted: Verdict['kind']) => share((verdict) => verdict.kind === wanted);
-  const declined = share(({ remoteness }) => remoteness > 1);
-  console.log(
-    `  ${name.padEnd(22)}${String(verdicts.length).padStart(5)}${declined.padStart(9)}${areaUnderCurve(known, verdicts).toFixed(3).padStart(8)}${kind('sure').padStart(9)}${kind('leaning').padStart(9)}${kind('cannotSay').padStart(12)}`,
-  );
+  const area = (score: keyof Scores) =>
+    areaUnderCurve(
+      known[score],
+      verdicts.map(({ scores }) => scores[score]),
+    ).toFixed(3);
+  const cells = [
+    [name.padEnd(22), 22],
+    [String(verdicts.length), 5],
+    [share(({ scores }) => scores.remoteness > 1), 9],
+    [area('remoteness'), 8],
+    [area('energy'), 8],
+    [area('logit'), 8],
+    [kind('sure'), 9],
+    [kind('leaning'), 9],
+    [kind('cannotSay'), 12],
+  ] as const;
+  console.log(`  ${cells.map(([text, width]) => text.padStart(width)).join('')}`);
 }
 
-/** How often a picture lies further out than a test image does; 0.5 where neither does. */
-function areaUnderCurve(known: readonly number[], others: readonly PictureVerdict[]): number {
-  let sum = 0;
-  for (const { remoteness } of others) {
-    const first = known.findIndex((value) => value >= remoteness);
-    const below = first === -1 ? known.length : first;
-    let equal = 0;
-    while (known[below + equal] === remoteness) equal++;
-    sum += (below + equal / 2) / known.length;
-  }
-  return sum / others.length;
+/** How often one of the others scores higher than a test image does; 0.5 where it is all the same. */
+function areaUnderCurve(known: readonly number[], others: readonly number[]): number {
+  const sum = others.reduce((total, score) => {
+    const isFrom = (from: (value: number) => boolean) => {
+      const first = known.findIndex(from);
+      return first === -1 ? known.length : first;
+    };
+    return total + isFrom((value) => value >= score) + isFrom((value) => value > score);
+  }, 0);
+  return sum / 2 / known.length / others.length;
 }
