@@ -7,22 +7,22 @@ import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright/test';
 import { expect, openApp, openWithSample, test } from './fixtures.ts';
+import {
+  ANSWERED,
+  bars,
+  fileOf,
+  PICTURES,
+  press,
+  readBars,
+  row,
+  seenBox,
+  seenPixels,
+  send,
+  tryRoom,
+} from './tryRoom.ts';
 
-const PICTURES = join(import.meta.dirname, 'pictures');
-
-const tryRoom = (page: Page) => page.getByRole('region', { name: 'Try', exact: true });
 const pad = (page: Page) => page.getByTestId('pad');
-const bars = (page: Page) => tryRoom(page).locator('li[data-label]');
 const blank = (page: Page) => tryRoom(page).getByTestId('blank');
-const row = (page: Page, name: string) =>
-  tryRoom(page)
-    .getByRole('region', { name: 'Your pictures' })
-    .getByRole('listitem')
-    .filter({ hasText: name });
-/** What the list says of a picture that has its answer, be it that there is none. */
-const ANSWERED = /%|Cannot say/;
-const press = (page: Page, name: string) =>
-  tryRoom(page).getByRole('button', { name, exact: true }).click();
 
 /** Points in shares of the pad's edge, 0–1. */
 type Path = readonly (readonly [number, number])[];
@@ -53,26 +53,6 @@ const BODY: Path = [
   [0.3, 0.2],
 ];
 
-/** The 28 × 28 grey levels shown as what the model sees; null while nothing is shown. */
-function seenPixels(page: Page): Promise<number[] | null> {
-  return page.evaluate(() => {
-    const canvas = document.querySelector<HTMLCanvasElement>(
-      'canvas[aria-label="The 28 by 28 pixels the model sees"]',
-    );
-    const data = canvas?.getContext('2d')?.getImageData(0, 0, 28, 28).data;
-    return data ? [...data].filter((_, i) => i % 4 === 0) : null;
-  });
-}
-
-async function seenBox(page: Page): Promise<{ width: number; height: number }> {
-  const pixels = (await seenPixels(page)) ?? [];
-  const lit = pixels.flatMap((tone, i) =>
-    tone > 40 ? [{ x: i % 28, y: Math.floor(i / 28) }] : [],
-  );
-  const extent = (values: number[]) => Math.max(...values) - Math.min(...values) + 1;
-  return { width: extent(lit.map(({ x }) => x)), height: extent(lit.map(({ y }) => y)) };
-}
-
 /** The grey of the sheet at a place, 0–255. */
 function greyAt(page: Page, x: number, y: number): Promise<number> {
   return pad(page).evaluate(
@@ -84,53 +64,6 @@ function greyAt(page: Page, x: number, y: number): Promise<number> {
       return data?.[0] ?? -1;
     },
     [x, y] as const,
-  );
-}
-
-/** The ten bars from top to bottom, in one look: answers still change while a locator is evaluated. */
-function readBars(page: Page): Promise<{ label: string; percent: number }[]> {
-  return page.evaluate(() =>
-    [...document.querySelectorAll<HTMLElement>('#try li[data-label]')].map((bar) => {
-      const share = bar.lastElementChild?.textContent ?? '';
-      const percent = share.startsWith('<') ? 0.5 : Number.parseInt(share.replace('> ', ''), 10);
-      return { label: bar.dataset.label ?? '', percent };
-    }),
-  );
-}
-
-interface Sent {
-  readonly name: string;
-  readonly base64: string;
-}
-
-async function fileOf(name: string): Promise<Sent> {
-  return { name, base64: await readFile(join(PICTURES, name), 'base64') };
-}
-
-/** Sends files to the page the way a browser does when they are dragged over it, dropped, or pasted. */
-async function send(
-  page: Page,
-  kind: 'dragover' | 'drop' | 'paste',
-  files: readonly Sent[],
-): Promise<void> {
-  await page.evaluate(
-    ({ kind, files }) => {
-      const carried = new DataTransfer();
-      for (const { name, base64 } of files) {
-        const bytes = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
-        carried.items.add(new File([bytes], name));
-      }
-      const shape = { bubbles: true, cancelable: true };
-      // Far from the Try room: anywhere on the page will do.
-      document
-        .querySelector('header')
-        ?.dispatchEvent(
-          kind === 'paste'
-            ? new ClipboardEvent('paste', { ...shape, clipboardData: carried })
-            : new DragEvent(kind, { ...shape, dataTransfer: carried }),
-        );
-    },
-    { kind, files },
   );
 }
 

@@ -184,14 +184,6 @@ test('an engine that fails is told, and Retry brings one up', async ({ page }) =
   await waitForState(page, (state) => state.engine.phase === 'ready');
 });
 
-test('where the GPU is only emulated, the page says so and uses WebAssembly', async ({ page }) => {
-  await openApp(page);
-  const engine = await readState(page, (state) => state.engine);
-  if (engine.phase !== 'ready') throw new Error('No engine runs.');
-  expect(engine.info.active).toBe('simd');
-  await expect(page.locator('#top')).toContainText(engine.info.reason);
-});
-
 test('a room that breaks leaves the others standing and can be shown again', async ({ page }) => {
   await openApp(page);
   // A state that cannot be, as a defect would make it.

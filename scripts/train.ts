@@ -97,7 +97,15 @@ async function trainInPage(
   folder: string,
 ): Promise<number> {
   await page.goto(address);
-  await page.evaluate((backend) => window.atelier.chooseBackend(backend), plan.backend);
+  // The engine is chosen for what it will train.
+  await page.evaluate(
+    ({ network, recipe, backend }) => {
+      window.atelier.setNetwork(network);
+      window.atelier.setRecipe(recipe);
+      return window.atelier.chooseBackend(backend);
+    },
+    { network: plan.network, recipe: plan.recipe, backend: plan.backend },
+  );
   const engine = await read(page, ({ engine }) => engine);
   if (engine.phase !== 'ready') {
     throw new TrainScriptError(
@@ -145,36 +153,31 @@ async function trainInPage(
     display.show(report);
   });
   const signals = listenForStop(page, display, () => isRunOver);
-  await page.evaluate(
-    async ({ network, recipe }) => {
-      const { atelier } = window;
-      let told: unknown = null;
-      atelier.store.subscribe(({ training }) => {
-        if (training === told) return;
-        told = training;
-        if (!('run' in training) || training.run === null) return;
-        const { run } = training;
-        const point = run.trainPoints.at(-1);
-        void (window as unknown as { atelierReport(report: Report): Promise<void> }).atelierReport({
-          phase: training.phase,
-          epochs: run.recipe.epochs,
-          epoch: run.epoch,
-          step: run.step,
-          stepsPerEpoch: run.stepsPerEpoch,
-          loss: point?.loss ?? null,
-          accuracy: point?.accuracy ?? null,
-          imagesPerSecond: run.imagesPerSecond,
-          elapsedMs: run.elapsedMs,
-          history: run.history,
-        });
+  await page.evaluate(async () => {
+    const { atelier } = window;
+    let told: unknown = null;
+    atelier.store.subscribe(({ training }) => {
+      if (training === told) return;
+      told = training;
+      if (!('run' in training) || training.run === null) return;
+      const { run } = training;
+      const point = run.trainPoints.at(-1);
+      void (window as unknown as { atelierReport(report: Report): Promise<void> }).atelierReport({
+        phase: training.phase,
+        epochs: run.recipe.epochs,
+        epoch: run.epoch,
+        step: run.step,
+        stepsPerEpoch: run.stepsPerEpoch,
+        loss: point?.loss ?? null,
+        accuracy: point?.accuracy ?? null,
+        imagesPerSecond: run.imagesPerSecond,
+        elapsedMs: run.elapsedMs,
+        history: run.history,
       });
-      atelier.setNetwork(network);
-      atelier.setRecipe(recipe);
-      // Resolves when the run and the evaluation after it are over.
-      await atelier.train();
-    },
-    { network: plan.network, recipe: plan.recipe },
-  );
+    });
+    // Resolves when the run and the evaluation after it are over.
+    await atelier.train();
+  });
   display.clear();
   signals.end();
 

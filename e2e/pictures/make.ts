@@ -60,6 +60,43 @@ async function encodeNoise([side, seed]: readonly [number, number]) {
   return btoa(String.fromCharCode(...new Uint8Array(await blob.arrayBuffer())));
 }
 
+/**
+ * Runs in the browser: a garment with folds and a shadow on a wooden floor, a box beside it; as a JPEG
+ * in base64.
+ */
+async function encodePhoto(path: string) {
+  const canvas = new OffscreenCanvas(480, 640);
+  const context = canvas.getContext('2d');
+  if (!context) throw new Error('The browser gives no canvas.');
+  for (let plank = 0; plank < 8; plank++) {
+    const grain = context.createLinearGradient(plank * 60, 0, plank * 60 + 60, 0);
+    grain.addColorStop(0, plank % 2 === 0 ? '#c9a77c' : '#c2a076');
+    grain.addColorStop(0.97, plank % 2 === 0 ? '#c0a075' : '#ccab82');
+    grain.addColorStop(1, '#a98a61');
+    context.fillStyle = grain;
+    context.fillRect(plank * 60, 0, 60, 640);
+  }
+  context.fillStyle = '#20407a';
+  context.fillRect(12, 500, 110, 120);
+  context.save();
+  context.shadowColor = 'rgb(40 25 10 / 45%)';
+  context.shadowBlur = 14;
+  context.shadowOffsetX = 6;
+  context.shadowOffsetY = 8;
+  const cloth = context.createLinearGradient(120, 0, 420, 0);
+  for (let fold = 0; fold <= 10; fold++) {
+    cloth.addColorStop(fold / 10, fold % 2 === 0 ? '#6d1a38' : '#842246');
+  }
+  context.fillStyle = cloth;
+  context.translate(130, 40);
+  context.scale(11, 16);
+  context.fill(new Path2D(path));
+  context.restore();
+  const blob = await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.85 });
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+}
+
 /** An EXIF segment that says nothing but the orientation. */
 function exifSegment(orientation: number): Buffer {
   const tiff = Buffer.from([
@@ -122,7 +159,11 @@ await writeFile(
     isLying: false,
   }),
 );
-const noise = await page.evaluate(encodeNoise, [64, 7] as const);
+await writeFile(
+  join(folder, 'dress-on-floor.jpg'),
+  Buffer.from(await page.evaluate(encodePhoto, stencil('Dress')), 'base64'),
+);
+const noise = await page.evaluate(encodeNoise, [32, 4] as const);
 await writeFile(join(folder, 'noise.png'), Buffer.from(noise, 'base64'));
 await writeFile(join(folder, 'not-a-picture.jpg'), 'A shopping list: one coat, two pullovers.\n');
 await browser.close();

@@ -30,9 +30,40 @@ export interface BackendOption {
   readonly detail: string;
 }
 
+/** What came of training on a backend for a moment, before anybody waits for it. */
+export type Trial =
+  | {
+      readonly outcome: 'timed';
+      /** In training: forward, backward and optimizer, as a run shows it. */
+      readonly imagesPerSecond: number;
+      /**
+       * From the backend's start to the end of the first step: compilers, mostly. Null where a run
+       * gave the figure.
+       */
+      readonly warmUpMs: number | null;
+    }
+  /** The message is for people. */
+  | { readonly outcome: 'failed'; readonly message: string };
+
+/** The trials of one network and batch size. */
+export type Trials = { readonly [Name in BackendName]?: Trial };
+
+/** What is asked of the engine when it starts. */
+export interface EngineWish {
+  readonly choice: BackendName | 'auto';
+  /** Whether WebGPU may be chosen by itself. */
+  readonly includesWebGPU: boolean;
+  /** Trials of the network to be trained, and the machine they hold for; null before the first. */
+  readonly memory: { readonly fingerprint: string; readonly trials: Trials } | null;
+}
+
 export interface EngineInfo {
+  /** As it was wished. */
+  readonly choice: BackendName | 'auto';
   readonly active: BackendName;
   readonly options: readonly BackendOption[];
   /** Why this one runs, in a sentence, e.g. "No GPU here: WebGL would be emulated…". */
   readonly reason: string;
+  /** By which this machine is known again; see `fingerprintOf`. */
+  readonly fingerprint: string;
 }

@@ -11,8 +11,15 @@ import {
   type BackendName,
   type BackendOption,
   type EngineInfo,
+  type EngineWish,
 } from './backends.ts';
-import { explainBackend, isSoftwareRenderer, rankBackends } from './choice.ts';
+import {
+  type Chances,
+  explainBackend,
+  fingerprintOf,
+  isSoftwareRenderer,
+  rankBackends,
+} from './choice.ts';
 import { defaultNumThreads, kernelSupport } from './wasm/kernels.ts';
 import { registerSimdBackend } from './wasm/register.ts';
 import { registerWasmKernels } from './wasmKernels.ts';
@@ -27,15 +34,16 @@ export class EngineError extends Error {
 const ADAPTER_PATIENCE_MS = 3000;
 
 /**
- * Looks at what this machine has and starts the backend: the one chosen, where it is there, else
- * WebGL on a graphics card, else our own on the processor, else what is left.
+ * Looks at what this machine has and starts the backend: the one chosen, where it is there, else the
+ * one that trained fastest when they were tried, else (before any trial) WebGL on a graphics card,
+ * our own on the processor, or what is left.
  *
  * @param onLost Called when the backend dies later, a lost WebGL context say; every pending and
  *   later call to it then hangs, so end the worker. The message is for people.
  * @throws {EngineError} where the chosen one is there and does not start, or where none does.
  */
 export async function startEngine(
-  choice: BackendName | 'auto',
+  { choice, includesWebGPU, memory }: EngineWish,
   onLost: (error: EngineError) => void,
 ): Promise<EngineInfo> {
   tf.enableProdMode();
@@ -45,23 +53,32 @@ export async function startEngine(
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
 
   const options = [probeWebGL(), await probeWebGPU(), probeSimd(), await probeWasm(), CPU];
+  const fingerprint = fingerprintOf(options, {
+    numCores: navigator.hardwareConcurrency,
+    isIsolated: globalThis.crossOriginIsolated,
+    // In a build the name of this worker's script changes with all of its code.
+    version: self.location.pathname.replace(/.*\//, ''),
+  });
+  const known = { choice, options, fingerprint };
   const chosen = options.find(({ name, available }) => name === choice && available);
   if (chosen) {
     await startBackend(chosen, onLost);
-    return { active: chosen.name, options, reason: `${chosen.title} is your choice.` };
+    return { ...known, active: chosen.name, reason: `${chosen.title} is your choice.` };
   }
 
+  const trials = memory?.fingerprint === fingerprint ? memory.trials : {};
+  const chances: Chances = { options, includesWebGPU, trials };
   const failures: string[] = [];
-  for (const option of rankBackends(options)) {
+  for (const option of rankBackends(chances)) {
     try {
       await startBackend(option, onLost);
       const missing = options.find(({ name }) => name === choice);
       const reasons = [
         ...(missing ? [`${missing.title}, your choice, is not available: ${missing.detail}`] : []),
         ...failures,
-        explainBackend(option, options),
+        explainBackend(option, chances),
       ];
-      return { active: option.name, options, reason: reasons.join(' ') };
+      return { ...known, active: option.name, reason: reasons.join(' ') };
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       failures.push(error.message);

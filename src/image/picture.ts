@@ -108,10 +108,8 @@ export type Verdict =
   | {
       readonly kind: 'leaning';
       readonly label: number;
-      /** Labels that it may be instead, the likeliest first; none where only `doubt` speaks. */
+      /** Labels that it may be instead, the likeliest first; none where only doubts speak. */
       readonly rivals: readonly number[];
-      /** What makes the picture itself less trustworthy. */
-      readonly doubt: Doubt | null;
     }
   | { readonly kind: 'cannotSay'; readonly reason: NoAnswer };
 

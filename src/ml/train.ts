@@ -250,7 +250,7 @@ export async function* train({
   }
 }
 
-interface TrainStep {
+export interface TrainStep {
   /** Takes one optimizer step on the rows. Gives loss and accuracy, `[2]`, still on the device. */
   run(batch: Uint32Array, learningRate: number): tf.Tensor1D;
   /** Whether all weights are numbers. Waits for the device. */
@@ -260,8 +260,13 @@ interface TrainStep {
   dispose(): void;
 }
 
-/** The backend's own step where it has one for this network, else one through TensorFlow.js. */
-async function prepareStep(
+/**
+ * The backend's own step where it has one for this network, else one through TensorFlow.js. The
+ * caller disposes it.
+ *
+ * @param dataset Has the rows that batches will name.
+ */
+export async function prepareStep(
   model: tf.LayersModel,
   network: NetworkName,
   recipe: Recipe,

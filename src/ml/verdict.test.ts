@@ -19,7 +19,6 @@ describe('judge', () => {
       kind: 'leaning',
       label: 4,
       rivals: [6, 2],
-      doubt: null,
     });
   });
 
@@ -32,7 +31,6 @@ describe('judge', () => {
       kind: 'leaning',
       label: 1,
       rivals: [],
-      doubt: 'tiny',
     });
   });
 

@@ -40,11 +40,10 @@ export function judge({ probabilities, remoteness, doubts }: Evidence): Verdict 
     return { kind: 'cannotSay', reason };
   }
   const { label } = first;
-  const doubt = doubts[0] ?? null;
-  if (first.probability >= SURE && doubt === null) return { kind: 'sure', label };
+  if (first.probability >= SURE && doubts.length === 0) return { kind: 'sure', label };
   const rivals = others
     .filter(({ probability }) => probability >= RIVAL)
     .slice(0, MAX_RIVALS)
     .map((rival) => rival.label);
-  return { kind: 'leaning', label, rivals, doubt };
+  return { kind: 'leaning', label, rivals };
 }

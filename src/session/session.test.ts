@@ -30,7 +30,13 @@ const card: ModelCard = {
 };
 const shipped: ModelCard = { ...card, id: 'shipped', origin: 'shipped' };
 
-const engineInfo: EngineInfo = { active: 'wasm', options: [], reason: 'For the test.' };
+const engineInfo: EngineInfo = {
+  choice: 'auto',
+  active: 'wasm',
+  options: [],
+  reason: 'For the test.',
+  fingerprint: 'this machine',
+};
 
 const dataInfo: DataInfo = {
   source: 'sample',
@@ -149,7 +155,12 @@ function play(model: Partial<ModelWorkerApi> = {}, data: Partial<DataWorkerApi> 
         },
         removeRun: async () => {},
       },
-      settings: { readSettings: async () => null, writeSettings: async () => {} },
+      settings: {
+        readSettings: async () => null,
+        writeSettings: async () => {},
+        readEngineMemory: async () => null,
+        writeEngineMemory: async () => {},
+      },
     },
   };
   return played;
@@ -228,7 +239,7 @@ describe('data', () => {
     const session = createSession({
       ...played.parts,
       settings: {
-        readSettings: async () => null,
+        ...played.parts.settings,
         writeSettings: async ({ source }) => {
           kept = source;
         },
@@ -574,6 +585,25 @@ describe('calibrate', () => {
     });
     await session.loadShippedModel();
     expect(session.store.getState().calibration).toEqual({ phase: 'idle' });
+  });
+});
+
+describe('lookalikes', () => {
+  it('gives the training data to the model worker once, then asks it', async () => {
+    const given: string[] = [];
+    const found = { pixels: new Uint8Array(784), rows: new Uint32Array([3]), numCompared: 4 };
+    const { parts } = play({
+      setData: (part) => {
+        given.push(part);
+      },
+      lookalikes: async () => found,
+    });
+    const session = createSession(parts);
+    await session.start();
+    await session.loadData('sample');
+    expect(await session.lookalikes(new Uint8Array(784), 3)).toEqual(found);
+    expect(await session.lookalikes(new Uint8Array(784), 4)).toEqual(found);
+    expect(given).toEqual(['train']);
   });
 });
 

@@ -6,7 +6,8 @@ import * as Comlink from 'comlink';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { Dataset, GarmentPage } from '../data/dataset.ts';
 import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
-import type { BackendName } from '../engine/backends.ts';
+import type { BackendName, Trial } from '../engine/backends.ts';
+import { type Chances, candidatesOf, chooseCandidate, explainBackend } from '../engine/choice.ts';
 import type { Classification, Picture, PictureSettings } from '../image/picture.ts';
 import type { ModelCard } from '../ml/modelCard.ts';
 import type { NetworkName } from '../ml/network.ts';
@@ -17,7 +18,7 @@ import type { RunSummary } from '../store/records.ts';
 import * as runStore from '../store/runs.ts';
 import * as settingsStore from '../store/settings.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
-import type { ModelWorkerApi } from '../worker/model.worker.ts';
+import type { Lookalikes, ModelWorkerApi } from '../worker/model.worker.ts';
 import {
   type ChartPoint,
   dataInUse,
@@ -25,10 +26,13 @@ import {
   type Run,
   type SessionState,
   type TrainingState,
+  trialsInForm,
 } from './state.ts';
+import { noteTrials, tryBackends, workloadOf } from './trials.ts';
 import { openLine, type WorkerLine, WorkerLostError } from './workers.ts';
 
 export type { GarmentPage } from '../data/dataset.ts';
+export type { Lookalikes } from '../worker/model.worker.ts';
 
 /**
  * Actions that resolve to nothing never reject: their outcome, good or bad, lands in the state.
@@ -57,7 +61,16 @@ export interface Session {
   setNetwork(network: NetworkName): void;
   setRecipe(change: Partial<Recipe>): void;
   resetRecipe(): void;
+  /** 'auto': the one that trains fastest what the Train room's form says, as far as was tried. */
   chooseBackend(name: BackendName | 'auto'): Promise<void>;
+  /** Whether WebGPU may be chosen by itself. */
+  setIncludesWebGPU(includesWebGPU: boolean): Promise<void>;
+  /**
+   * Tries how fast the engines train what the form says: those worth it and the one in use, where one
+   * was not tried yet, or all `again`. Not while a run is under way, which it would disturb. Changes
+   * no engine: the fastest takes over with the next run.
+   */
+  tryEngines(again: boolean): Promise<void>;
 
   train(): Promise<void>;
   pause(): void;
@@ -77,6 +90,13 @@ export interface Session {
   classify(picture: Picture, settings?: PictureSettings): Promise<Classification | null>;
   /** As `classify`, but every call is answered, in order. For lists of files. */
   classifyEach(picture: Picture, settings?: PictureSettings): Promise<Classification>;
+
+  /**
+   * The five training pictures of a class that the live model takes for most alike. Needs training
+   * data. Resolves to null where a later call, another model or a run overtook this one.
+   * @param pixels `[784]` bytes, as the model sees them.
+   */
+  lookalikes(pixels: Uint8Array, label: number): Promise<Lookalikes | null>;
 
   saveModel(name: string): Promise<void>;
   loadModel(id: string): Promise<void>;
@@ -99,7 +119,10 @@ export interface SessionParts {
   openDataLine(onLost: (error: WorkerLostError) => void): WorkerLine<DataWorkerApi>;
   openModelLine(onLost: (error: WorkerLostError) => void): WorkerLine<ModelWorkerApi>;
   readonly runs: Pick<typeof runStore, 'listRuns' | 'saveRun' | 'removeRun'>;
-  readonly settings: Pick<typeof settingsStore, 'readSettings' | 'writeSettings'>;
+  readonly settings: Pick<
+    typeof settingsStore,
+    'readSettings' | 'writeSettings' | 'readEngineMemory' | 'writeEngineMemory'
+  >;
 }
 
 const browserParts: SessionParts = {
@@ -124,14 +147,24 @@ const browserParts: SessionParts = {
 /** Points kept for the live charts of a run; past it every second one goes. */
 const MAX_CHART_POINTS = 300;
 
+/** Shown beside an answer. */
+const NUM_LOOKALIKES = 5;
+
 /** A model worker lost this often within `LOSS_WINDOW_MS` is not started again by itself. */
 const MAX_LOSSES = 3;
 const LOSS_WINDOW_MS = 60_000;
+
+/** Calls under way may take this long before an engine that is not asked for waits no more. */
+const HANDOVER_PATIENCE_MS = 5000;
+
+/** The speed of a shorter run says little. */
+const MIN_TELLING_RUN_MS = 2000;
 
 /** Makes the session. Nothing runs before `start()`. */
 export function createSession(parts: SessionParts = browserParts): Session {
   const store = createStore<SessionState>()(() => ({
     engine: { phase: 'starting' },
+    trials: { phase: 'idle', table: {} },
     data: { phase: 'idle' },
     training: { phase: 'idle' },
     evaluation: { phase: 'idle' },
@@ -141,11 +174,17 @@ export function createSession(parts: SessionParts = browserParts): Session {
     runs: [],
     network: 'classic',
     recipe: DEFAULT_RECIPE,
+    includesWebGPU: false,
   }));
   const get = store.getState;
   const set = store.setState;
 
   let backendChoice: BackendName | 'auto' = 'auto';
+  /** The machine that the trials in the state hold for. */
+  let fingerprint = '';
+  let trying: Trying | null = null;
+  /** Settles when every wish for the fastest engine so far is met. */
+  let engineSettled: Promise<void> = Promise.resolve();
   let lastSource: 'full' | 'sample' | null = null;
 
   // ---- workers --------------------------------------------------------------------------------
@@ -223,7 +262,15 @@ export function createSession(parts: SessionParts = browserParts): Session {
       await line.call((api) =>
         api.onLost(Comlink.proxy((fault: Fault) => line.fail(fault.message))),
       );
-      const info = await line.call((api) => api.start(backendChoice));
+      const { includesWebGPU } = get();
+      const memory = { fingerprint, trials: trialsInForm(get()) };
+      const info = await line.call((api) =>
+        api.start({ choice: backendChoice, includesWebGPU, memory }),
+      );
+      if (info.fingerprint !== fingerprint) {
+        fingerprint = info.fingerprint;
+        set({ trials: { ...get().trials, table: {} } });
+      }
       set({ engine: { phase: 'ready', info } });
     } catch (error) {
       if (line !== modelLine) return;
@@ -272,6 +319,168 @@ export function createSession(parts: SessionParts = browserParts): Session {
     const buffers = [dataset.pixels.buffer, dataset.labels.buffer];
     await onModel((api) => api.setData(part, Comlink.transfer(dataset, buffers), name));
     partsInModelWorker.set(part, data);
+  }
+
+  // ---- engine ---------------------------------------------------------------------------------
+
+  /** What the engine is chosen from, for what the form would train. Null where none runs. */
+  function chancesInForm(): Chances | null {
+    const { engine, includesWebGPU } = get();
+    if (engine.phase !== 'ready') return null;
+    return { options: engine.info.options, includesWebGPU, trials: trialsInForm(get()) };
+  }
+
+  async function tryEngines(again: boolean): Promise<void> {
+    await modelStarted;
+    const { engine, training } = get();
+    const chances = chancesInForm();
+    if (!chances || engine.phase !== 'ready' || isUnderWay(training)) return;
+    const backends = [
+      ...new Set([...candidatesOf(chances).map(({ name }) => name), engine.info.active]),
+    ];
+    if (again || backends.some((name) => !chances.trials[name])) await tryThese(backends);
+  }
+
+  /** Tries the backends for what the form would train. Trials of other work end. */
+  function tryThese(backends: readonly BackendName[]): Promise<void> {
+    const { network, recipe } = get();
+    const workload = workloadOf(network, recipe);
+    if (trying?.workload === workload) return trying.over;
+    endTrials();
+    const controller = new AbortController();
+    const machine = fingerprint;
+    const over = tryBackends({
+      backends,
+      network,
+      recipe,
+      open: (onLost) => parts.openModelLine(onLost),
+      onBegin: (backend) =>
+        set({ trials: { phase: 'trying', table: get().trials.table, backend, workload } }),
+      signal: controller.signal,
+    }).then(async (trials) => {
+      if (controller.signal.aborted) return;
+      trying = null;
+      const { table } = get().trials;
+      set({ trials: { phase: 'idle', table } });
+      if (machine === fingerprint) await noteSpeeds(workload, trials);
+    });
+    trying = { workload, controller, over };
+    return over;
+  }
+
+  function endTrials(): void {
+    if (!trying) return;
+    trying.controller.abort();
+    trying = null;
+    set({ trials: { phase: 'idle', table: get().trials.table } });
+  }
+
+  async function noteSpeeds(
+    workload: string,
+    trials: ReadonlyMap<BackendName, Trial>,
+  ): Promise<void> {
+    const table = noteTrials(get().trials.table, workload, trials);
+    set({ trials: { ...get().trials, table } });
+    const { engine } = get();
+    const chances = chancesInForm();
+    // What was tried confirms the engine that runs: that is now the reason.
+    if (chances && engine.phase === 'ready' && engine.info.choice === 'auto') {
+      const { info } = engine;
+      const chosen = candidatesOf(chances).length > 1 ? chooseCandidate(chances) : null;
+      if (chosen?.name === info.active) {
+        set({
+          engine: { phase: 'ready', info: { ...info, reason: explainBackend(chosen, chances) } },
+        });
+      }
+    }
+    await parts.settings.writeEngineMemory({ fingerprint, trials: table }).catch(reportUnkept);
+  }
+
+  /** A run tells the speed of an engine that was not tried, as of one the person chose. */
+  function noteRunSpeed({ network, recipe, backend, numTrain, ...run }: Run): void {
+    const workload = workloadOf(network, recipe);
+    const { imagesPerSecond, elapsedMs } = run;
+    const isTelling = elapsedMs >= MIN_TELLING_RUN_MS && numTrain >= recipe.batchSize;
+    if (!isTelling || imagesPerSecond <= 0 || get().trials.table[workload]?.[backend]) return;
+    const trial: Trial = { outcome: 'timed', imagesPerSecond, warmUpMs: null };
+    void noteSpeeds(workload, new Map([[backend, trial]]));
+  }
+
+  /**
+   * Sees to it that, where nobody chose an engine, the one runs that trains fastest what the form
+   * says; tries the candidates first where that is not known.
+   * @param isWanted Asked when it is this wish's turn.
+   */
+  function settleEngine(isWanted: () => boolean = () => true): Promise<void> {
+    // One after the other: two would start the worker anew twice.
+    engineSettled = engineSettled.then(async () => {
+      await modelStarted;
+      const before = chancesInForm();
+      if (!before || backendChoice !== 'auto' || !isWanted()) return;
+      const candidates = candidatesOf(before);
+      if (candidates.length < 2) return;
+      if (!chooseCandidate(before)) await tryThese(candidates.map(({ name }) => name));
+      const { engine, training } = get();
+      const chances = chancesInForm();
+      if (!chances || engine.phase !== 'ready' || backendChoice !== 'auto') return;
+      const chosen = chooseCandidate(chances);
+      if (!chosen || chosen.name === engine.info.active || hasRunUnderWay(training)) return;
+      await renewModelWorker({ isUrgent: false });
+    });
+    return engineSettled;
+  }
+
+  async function chooseBackend(name: BackendName | 'auto'): Promise<void> {
+    if (isUnderWay(get().training)) return;
+    endTrials();
+    backendChoice = name;
+    await keepSettings();
+    await renewModelWorker({ isUrgent: true });
+    await settleEngine();
+  }
+
+  /**
+   * Starts the model worker anew, with the engine that is now the one to run. Nothing of the old
+   * backend (contexts, caches, a hung call) comes along, and the live model does.
+   * @param isUrgent Calls under way are cut off. Else they may end first.
+   */
+  async function renewModelWorker({ isUrgent }: { readonly isUrgent: boolean }): Promise<void> {
+    const unkept = await exportUnkept();
+    const old = modelLine;
+    const renew = async () => {
+      if (!isUrgent) {
+        const patience = new Promise((resolve) => setTimeout(resolve, HANDOVER_PATIENCE_MS));
+        await Promise.race([old.idle(), patience]);
+      }
+      // Where it died meanwhile another has taken its place already.
+      if (modelLine !== old) return;
+      set({ evaluation: { phase: 'idle' } });
+      old.end();
+      modelLossesMs.length = 0;
+      modelLine = parts.openModelLine(onModelLost);
+      await startModelWorker();
+    };
+    // From here on calls wait for the new one.
+    modelStarted = renew();
+    await modelStarted;
+    if (unkept) await replaceModel((api) => api.reviveModel(unkept.file, unkept.card));
+  }
+
+  /** The live model as a file, where ending its worker would lose it; null where it is kept. */
+  async function exportUnkept(): Promise<{ file: File; card: ModelCard } | null> {
+    const { model, library } = get();
+    if (model.phase !== 'live' || model.card.origin === 'shipped') return null;
+    const { card } = model;
+    const isKept =
+      library.phase === 'ready' && library.models.some((kept) => kept.card.id === card.id);
+    if (isKept) return null;
+    try {
+      const { fileName, zip } = await exportModel();
+      return { file: new File([zip], fileName), card };
+    } catch {
+      // A worker that does not answer any more has nothing left to save.
+      return null;
+    }
   }
 
   // ---- data -----------------------------------------------------------------------------------
@@ -356,8 +565,16 @@ export function createSession(parts: SessionParts = browserParts): Session {
   async function train(): Promise<void> {
     if (isUnderWay(get().training)) return;
     set({ training: { phase: 'waitingForData' } });
+    // A trial of another network is of no use now.
+    if (trying?.workload !== workloadOf(get().network, get().recipe)) endTrials();
+    // Before the data: reading it takes a core, of which the trial would tell.
+    const isWaiting = () => get().training.phase === 'waitingForData';
+    await settleEngine(isWaiting);
+    // One that was not needed would disturb the run, and the run it.
+    endTrials();
+    if (!isWaiting()) return; // Stopped meanwhile.
     const data = await dataForTraining();
-    if (get().training.phase !== 'waitingForData') return; // Stopped meanwhile.
+    if (!isWaiting()) return; // Stopped meanwhile.
     await modelStarted;
     const { engine, network, recipe } = get();
     if (!data || engine.phase !== 'ready') {
@@ -475,6 +692,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
       }
       case 'finished':
         set({ training: { phase: 'finished', run, reason: event.reason } });
+        noteRunSpeed(run);
         return;
       default:
         event satisfies never;
@@ -500,6 +718,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
     const { training } = get();
     if (training.phase === 'waitingForData') {
       set({ training: { phase: 'idle' } });
+      endTrials();
       cancelLoading();
     } else if (hasRunUnderWay(training)) {
       set({ training: { phase: 'stopping', run: training.run } });
@@ -705,43 +924,25 @@ export function createSession(parts: SessionParts = browserParts): Session {
     );
   }
 
+  async function lookalikes(pixels: Uint8Array, label: number): Promise<Lookalikes | null> {
+    const data = dataInUse(get().data);
+    if (data) await giveToModelWorker('train', data);
+    return onModel((api) => api.lookalikes(pixels, label, NUM_LOOKALIKES));
+  }
+
   // ---- settings and start ---------------------------------------------------------------------
 
   async function keepSettings(): Promise<void> {
-    const { network, recipe } = get();
+    const { network, recipe, includesWebGPU } = get();
     await parts.settings
-      .writeSettings({ network, recipe, backend: backendChoice, source: lastSource })
+      .writeSettings({
+        network,
+        recipe,
+        backend: backendChoice,
+        includesWebGPU,
+        source: lastSource,
+      })
       .catch(reportUnkept);
-  }
-
-  async function chooseBackend(name: BackendName | 'auto'): Promise<void> {
-    if (isUnderWay(get().training)) return;
-    backendChoice = name;
-    await keepSettings();
-    const unkept = await exportUnkept();
-    set({ evaluation: { phase: 'idle' } });
-    // A fresh worker: nothing of the old backend (contexts, caches, a hung call) comes along.
-    modelLine.end();
-    modelLossesMs.length = 0;
-    modelLine = parts.openModelLine(onModelLost);
-    modelStarted = startModelWorker();
-    await modelStarted;
-    if (unkept) await replaceModel((api) => api.importModel([unkept]));
-  }
-
-  /** The live model as a file, where ending its worker would lose it; null where it is kept. */
-  async function exportUnkept(): Promise<File | null> {
-    const { model, library } = get();
-    if (model.phase !== 'live' || model.card.origin === 'shipped') return null;
-    const { id } = model.card;
-    if (library.phase === 'ready' && library.models.some(({ card }) => card.id === id)) return null;
-    try {
-      const { fileName, zip } = await exportModel();
-      return new File([zip], fileName);
-    } catch {
-      // A worker that does not answer any more has nothing left to save.
-      return null;
-    }
   }
 
   function cancelLoading(): void {
@@ -749,11 +950,19 @@ export function createSession(parts: SessionParts = browserParts): Session {
   }
 
   async function start(): Promise<void> {
-    const settings = await parts.settings.readSettings().catch(() => null);
+    const [settings, memory] = await Promise.all([
+      parts.settings.readSettings().catch(() => null),
+      parts.settings.readEngineMemory().catch(() => null),
+    ]);
+    if (memory) {
+      fingerprint = memory.fingerprint;
+      set({ trials: { phase: 'idle', table: memory.trials } });
+    }
     if (settings) {
       backendChoice = settings.backend;
       lastSource = settings.source;
-      set({ network: settings.network, recipe: settings.recipe });
+      const { network, recipe, includesWebGPU } = settings;
+      set({ network, recipe, includesWebGPU });
     }
     modelStarted = startModelWorker();
     const bringBackRuns = parts.runs.listRuns().then((runs) => set({ runs }), reportUnkept);
@@ -763,6 +972,8 @@ export function createSession(parts: SessionParts = browserParts): Session {
     if (lastModelFault && library.phase === 'ready') {
       set({ library: { ...library, fault: lastModelFault } });
     }
+    // Everything is there by now; what the first trials find out changes the engine in passing.
+    void settleEngine();
   }
 
   return {
@@ -787,6 +998,12 @@ export function createSession(parts: SessionParts = browserParts): Session {
       void keepSettings();
     },
     chooseBackend,
+    async setIncludesWebGPU(includesWebGPU) {
+      set({ includesWebGPU });
+      await keepSettings();
+      await tryEngines(false);
+    },
+    tryEngines,
     train,
     pause,
     resume,
@@ -797,6 +1014,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
     restoreRun: keepSummary,
     classify,
     classifyEach,
+    lookalikes,
     saveModel,
     loadModel: (id) => replaceModel((api) => api.loadModel(id)),
     renameModel,
@@ -807,6 +1025,13 @@ export function createSession(parts: SessionParts = browserParts): Session {
     importModel: (files) => replaceModel((api) => api.importModel(files)),
     predictRows,
   };
+}
+
+/** Trials under way. */
+interface Trying {
+  readonly workload: string;
+  readonly controller: AbortController;
+  readonly over: Promise<void>;
 }
 
 type RunUnderWay = Extract<

@@ -3,12 +3,13 @@
  * cannot be written down. `session.ts` changes it.
  */
 import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
-import type { BackendName, EngineInfo } from '../engine/backends.ts';
+import type { BackendName, EngineInfo, Trials } from '../engine/backends.ts';
 import type { Evaluation } from '../ml/evaluate.ts';
 import type { EpochRecord, ModelCard } from '../ml/modelCard.ts';
 import type { NetworkName } from '../ml/network.ts';
 import type { Recipe } from '../ml/recipe.ts';
-import type { Library, RunSummary } from '../store/records.ts';
+import type { Library, RunSummary, TrialTable } from '../store/records.ts';
+import { workloadOf } from './trials.ts';
 
 export type { DataInfo, DataSource } from '../data/source.ts';
 export type { RunSummary, StoredModel } from '../store/records.ts';
@@ -57,6 +58,28 @@ export type EngineState =
   | { readonly phase: 'starting' }
   | { readonly phase: 'ready'; readonly info: EngineInfo }
   | { readonly phase: 'failed'; readonly fault: Fault };
+
+/** How fast the engines were when they were tried on this machine. */
+export type TrialsState =
+  | { readonly phase: 'idle'; readonly table: TrialTable }
+  /** `backend` is being tried for `workload`, in a worker of its own. */
+  | {
+      readonly phase: 'trying';
+      readonly table: TrialTable;
+      readonly backend: BackendName;
+      readonly workload: string;
+    };
+
+const NO_TRIALS: Trials = {};
+
+/** The trials of what the Train room's form would train. */
+export function trialsInForm({
+  trials,
+  network,
+  recipe,
+}: Pick<SessionState, 'trials' | 'network' | 'recipe'>): Trials {
+  return trials.table[workloadOf(network, recipe)] ?? NO_TRIALS;
+}
 
 /** A point of the live charts. `step` counts optimizer steps from the start of the run. */
 export interface ChartPoint {
@@ -132,6 +155,7 @@ export type LibraryState =
 
 export interface SessionState {
   readonly engine: EngineState;
+  readonly trials: TrialsState;
   readonly data: DataState;
   readonly training: TrainingState;
   readonly evaluation: EvaluationState;
@@ -144,4 +168,6 @@ export interface SessionState {
   /** What the person has set in the Train room. Kept across reloads. */
   readonly network: NetworkName;
   readonly recipe: Recipe;
+  /** Whether WebGPU may be chosen where nobody chose an engine. Kept across reloads. */
+  readonly includesWebGPU: boolean;
 }

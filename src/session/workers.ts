@@ -16,6 +16,8 @@ export interface WorkerLine<Api> {
    * @throws {WorkerLostError} when the worker dies or is ended first; else what the worker throws.
    */
   call<Result>(use: (api: Comlink.Remote<Api>) => Promise<Result>): Promise<Result>;
+  /** Resolves when no call is under way. */
+  idle(): Promise<void>;
   /** Declares the worker dead for `reason`: pending calls reject, `onLost` listeners hear of it. */
   fail(reason: string): void;
   /** Ends the worker in good order; `onLost` stays silent, pending calls still reject. */
@@ -35,6 +37,7 @@ export function openLine<Api>(
 ): WorkerLine<Api> {
   const api = Comlink.wrap<Api>(endpoint);
   const pendingRejects = new Set<(error: WorkerLostError) => void>();
+  const idleResolves = new Set<() => void>();
   let closed: WorkerLostError | null = null;
 
   function close(error: WorkerLostError): boolean {
@@ -43,7 +46,13 @@ export function openLine<Api>(
     terminate();
     for (const reject of pendingRejects) reject(error);
     pendingRejects.clear();
+    tellIdle();
     return true;
+  }
+
+  function tellIdle(): void {
+    for (const resolve of idleResolves) resolve();
+    idleResolves.clear();
   }
 
   function fail(reason: string): void {
@@ -64,7 +73,16 @@ export function openLine<Api>(
         pendingRejects.add(reject);
         use(api)
           .then(resolve, reject)
-          .finally(() => pendingRejects.delete(reject));
+          .finally(() => {
+            pendingRejects.delete(reject);
+            if (pendingRejects.size === 0) tellIdle();
+          });
+      });
+    },
+    idle() {
+      return new Promise((resolve) => {
+        idleResolves.add(resolve);
+        if (pendingRejects.size === 0) tellIdle();
       });
     },
     fail,

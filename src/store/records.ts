@@ -1,7 +1,7 @@
 /**
  * Owns the types of what is kept in the browser's storage, as the page sees it. Types only.
  */
-import type { BackendName } from '../engine/backends.ts';
+import type { BackendName, Trials } from '../engine/backends.ts';
 import type { EpochRecord, ModelCard } from '../ml/modelCard.ts';
 import type { NetworkName } from '../ml/network.ts';
 import type { Recipe } from '../ml/recipe.ts';
@@ -50,6 +50,18 @@ export interface Settings {
   readonly network: NetworkName;
   readonly recipe: Recipe;
   readonly backend: BackendName | 'auto';
+  /** Whether 'auto' may choose WebGPU. */
+  readonly includesWebGPU: boolean;
   /** The data last loaded; null before the first load. */
   readonly source: 'full' | 'sample' | null;
 }
+
+/** What was found out about the engines of this machine. */
+export interface EngineMemory {
+  /** The machine it holds for; see `fingerprintOf`. */
+  readonly fingerprint: string;
+  readonly trials: TrialTable;
+}
+
+/** Trials by what was trained, e.g. "classic@128". */
+export type TrialTable = { readonly [workload: string]: Trials };

@@ -3,9 +3,9 @@ import { deleteDB, openDB } from 'idb';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { makeCard } from '../formats/fixtures.ts';
 import { closeDatabase } from './database.ts';
-import type { RunSummary, Settings } from './records.ts';
+import type { EngineMemory, RunSummary, Settings } from './records.ts';
 import { listRuns, removeRun, saveRun } from './runs.ts';
-import { readSettings, writeSettings } from './settings.ts';
+import { readEngineMemory, readSettings, writeEngineMemory, writeSettings } from './settings.ts';
 
 const { recipe, history } = makeCard();
 if (!recipe) throw new Error('The example card has a recipe.');
@@ -66,7 +66,13 @@ describe('runs', () => {
 });
 
 describe('settings', () => {
-  const settings: Settings = { network: 'deep', recipe, backend: 'wasm', source: 'sample' };
+  const settings: Settings = {
+    network: 'deep',
+    recipe,
+    backend: 'wasm',
+    includesWebGPU: true,
+    source: 'sample',
+  };
 
   it('come back as they were', async () => {
     expect(await readSettings()).toBeNull();
@@ -80,5 +86,47 @@ describe('settings', () => {
     await database.put('settings', { ...settings, network: 'huge' }, 'page');
     database.close();
     expect(await readSettings()).toBeNull();
+  });
+
+  it('of an earlier version are taken, without WebGPU', async () => {
+    const { includesWebGPU: _, ...earlier } = settings;
+    await writeSettings(settings);
+    const database = await openDB('atelier');
+    await database.put('settings', earlier, 'page');
+    database.close();
+    expect(await readSettings()).toEqual({ ...settings, includesWebGPU: false });
+  });
+});
+
+describe('what was found out about the engines', () => {
+  const memory: EngineMemory = {
+    fingerprint: 'a machine',
+    trials: {
+      'classic@128': {
+        webgl: { outcome: 'failed', message: 'It was not ready.' },
+        simd: { outcome: 'timed', imagesPerSecond: 8000, warmUpMs: 90 },
+      },
+      'deep@64': { simd: { outcome: 'timed', imagesPerSecond: 2000, warmUpMs: null } },
+    },
+  };
+
+  it('comes back as it was, beside the settings', async () => {
+    expect(await readEngineMemory()).toBeNull();
+    await writeEngineMemory(memory);
+    expect(await readEngineMemory()).toEqual(memory);
+    expect(await readSettings()).toBeNull();
+  });
+
+  it.each([
+    ['no figure', { simd: { outcome: 'timed', imagesPerSecond: Number.NaN, warmUpMs: 1 } }],
+    ['a speed of nothing', { simd: { outcome: 'timed', imagesPerSecond: 0, warmUpMs: 1 } }],
+    ['another outcome', { simd: { outcome: 'won' } }],
+    ['text', 'fast'],
+  ])('counts as absent where a trial has %s', async (_, trials) => {
+    await writeEngineMemory(memory);
+    const database = await openDB('atelier');
+    await database.put('settings', { ...memory, trials: { 'classic@128': trials } }, 'engine');
+    database.close();
+    expect(await readEngineMemory()).toBeNull();
   });
 });

@@ -4,8 +4,8 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 import * as Comlink from 'comlink';
-import { type Dataset, splitRows } from '../data/dataset.ts';
-import type { BackendName, EngineInfo } from '../engine/backends.ts';
+import { type Dataset, selectRows, splitRows } from '../data/dataset.ts';
+import type { BackendName, EngineInfo, EngineWish } from '../engine/backends.ts';
 import { type EngineError, startEngine } from '../engine/engine.ts';
 import { PIXELS } from '../fashion.ts';
 import { exportFileName, exportZip, importFiles } from '../formats/zip.ts';
@@ -15,6 +15,7 @@ import { buildModel } from '../ml/build.ts';
 import { answerPicture, calibrateModel } from '../ml/calibrate.ts';
 import { type Evaluation, evaluateModel } from '../ml/evaluate.ts';
 import { findHeldOut, type ModelCard } from '../ml/modelCard.ts';
+import { createNeighbourhood, type Neighbourhood } from '../ml/neighbours.ts';
 import { NETWORKS, type NetworkName } from '../ml/network.ts';
 import { predictRows } from '../ml/predict.ts';
 import type { Recipe } from '../ml/recipe.ts';
@@ -22,6 +23,7 @@ import { type TrainEvent, TrainingControl, TrainingError, train } from '../ml/tr
 import { judge } from '../ml/verdict.ts';
 import * as store from '../store/models.ts';
 import type { Library } from '../store/records.ts';
+import { tryTraining } from './trial.ts';
 
 /** Relative to the page, as the data is. */
 const SHIPPED_MODEL = 'models/shipped.zip';
@@ -36,6 +38,16 @@ const PAGE_URL = new URL(
 const STEP_INTERVAL_MS = 250;
 
 type PartName = 'train' | 'test';
+
+/** Training pictures that the live model takes for most alike to a picture. */
+export interface Lookalikes {
+  /** `[n · 784]` bytes, the most alike first. Empty where there was nothing to compare with. */
+  readonly pixels: Uint8Array;
+  /** `[n]` rows of the training data. */
+  readonly rows: Uint32Array;
+  /** Rows of the class that were compared. */
+  readonly numCompared: number;
+}
 
 interface LiveModel {
   readonly model: tf.LayersModel;
@@ -56,15 +68,23 @@ interface Fault {
 let backend: BackendName | null = null;
 let live: LiveModel | null = null;
 let run: TrainingControl | null = null;
-/** Long looks at a model that are under way: evaluation, calibration. */
-const looks = new Set<{ readonly model: tf.LayersModel; isDiscarded: boolean }>();
+/** Long looks at models under way, which outlast the model's being live. */
+const uses = new Set<{ readonly model: tf.LayersModel; isDiscarded: boolean }>();
+/** What was found out about the live model and the training data; dropped when either changes. */
+let neighbourhood: {
+  readonly model: tf.LayersModel;
+  readonly dataset: Dataset;
+  readonly of: Neighbourhood;
+} | null = null;
+/** Counts the questions for lookalikes: only the last one is worked on. */
+let lastLook = 0;
 let tellLost: (fault: Fault) => void = () => {};
 const parts: { [Part in PartName]?: { readonly dataset: Dataset; readonly name: string } } = {};
 
 const api = {
   /** Chooses and starts the backend; once in the life of the worker. */
-  async start(choice: BackendName | 'auto'): Promise<EngineInfo> {
-    const info = await startEngine(choice, (error: EngineError) => tellLost(toFault(error)));
+  async start(wish: EngineWish): Promise<EngineInfo> {
+    const info = await startEngine(wish, (error: EngineError) => tellLost(toFault(error)));
     backend = info.active;
     return info;
   },
@@ -73,6 +93,12 @@ const api = {
   onLost(callback: (fault: Fault) => void): void {
     tellLost = callback;
   },
+
+  /**
+   * Trains a network that nobody keeps for `budgetMs` after its first step, to tell how fast the
+   * backend is. For a worker that does nothing else: the live one would be busy meanwhile.
+   */
+  tryTraining,
 
   setData(part: PartName, dataset: Dataset, name: string): void {
     parts[part] = { dataset, name };
@@ -94,6 +120,7 @@ const api = {
     const { id, network, recipe } = request;
     const control = new TrainingControl();
     run = control;
+    neighbourhood = null;
     const before = live;
     const model = buildModel(network, recipe);
     let card: ModelCard = {
@@ -183,7 +210,7 @@ const api = {
   async evaluate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
     const { model, card } = demandModel();
     const { dataset, name } = demandData('test');
-    const evaluation = await lookAt(model, () =>
+    const evaluation = await using(model, () =>
       evaluateModel(model, card.calibration, dataset, name, onProgress),
     );
     if (live?.model === model) {
@@ -210,7 +237,7 @@ const api = {
       );
     }
     const split = splitRows(dataset, recipe.validationShare, recipe.seed);
-    const calibration = await lookAt(model, () =>
+    const calibration = await using(model, () =>
       calibrateModel({ model, dataset, data: name, split }, onProgress),
     );
     if (live?.model !== model) return demandModel().card;
@@ -235,6 +262,25 @@ const api = {
       verdict: judge({ probabilities, remoteness, doubts }),
       elapsedMs: performance.now() - startedMs,
     };
+  },
+
+  /**
+   * The `count` training pictures of a class most alike to a picture, as the live model sees them.
+   * @param pixels `[784]` bytes, as the model sees them.
+   * @returns Null where a later question, another model or a run came between.
+   */
+  async lookalikes(pixels: Uint8Array, label: number, count: number): Promise<Lookalikes | null> {
+    const { model } = demandModel();
+    const { dataset } = demandData('train');
+    const look = ++lastLook;
+    const isWanted = () => look === lastLook && live?.model === model && run === null;
+    if (!isWanted()) return null;
+    if (neighbourhood?.model !== model || neighbourhood.dataset !== dataset) {
+      neighbourhood = { model, dataset, of: createNeighbourhood(model, dataset) };
+    }
+    const { of } = neighbourhood;
+    const found = await using(model, () => of.nearest(pixels, label, count, isWanted));
+    return found && { ...found, pixels: selectRows(dataset, found.rows).pixels };
   },
 
   /** Probabilities of rows of the data, `[rows.length · 10]`, transferred. */
@@ -321,27 +367,35 @@ const api = {
     await store.saveModel(imported.model, imported.card, 'named').catch(() => {});
     return makeLive(imported);
   },
+
+  /** Brings back a model that was live in another worker: its export, and the card it had. */
+  async reviveModel(file: File, card: ModelCard): Promise<ModelCard> {
+    assertNoRun();
+    const { model } = await importFiles([file]);
+    return makeLive({ model, card });
+  },
 };
 
 export type ModelWorkerApi = typeof api;
 
-/** Keeps a model that is discarded meanwhile until the work on it is over. */
-async function lookAt<Result>(model: tf.LayersModel, work: () => Promise<Result>): Promise<Result> {
-  const look = { model, isDiscarded: false };
-  looks.add(look);
+/** Does long work on a model, which is not disposed before that is over. */
+async function using<T>(model: tf.LayersModel, work: () => Promise<T>): Promise<T> {
+  const use = { model, isDiscarded: false };
+  uses.add(use);
   try {
     return await work();
   } finally {
-    looks.delete(look);
-    if (look.isDiscarded) discard(model);
+    uses.delete(use);
+    if (use.isDiscarded) discard(model);
   }
 }
 
-/** Disposes a model that is live no more; one that is being looked at when that is over. */
+/** Disposes a model that is live no more; one in use when that is over. */
 function discard(model: tf.LayersModel | undefined): void {
-  const underWay = [...looks].filter((look) => look.model === model);
-  if (underWay.length === 0) model?.dispose();
-  for (const look of underWay) look.isDiscarded = true;
+  if (neighbourhood?.model === model) neighbourhood = null;
+  const usesOfIt = [...uses].filter((use) => use.model === model);
+  if (usesOfIt.length === 0) model?.dispose();
+  for (const use of usesOfIt) use.isDiscarded = true;
 }
 
 /**

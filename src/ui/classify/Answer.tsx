@@ -1,11 +1,10 @@
 /**
- * Owns how an answer is shown: the verdict in words, all ten probabilities with the top three first,
- * and the steps that led from the picture to what the model sees.
+ * Owns how an answer is shown: the verdict in words, and all ten probabilities with the top three
+ * first.
  */
 import { CLASS_NAMES } from '../../fashion.ts';
-import type { Classification, PictureStep } from '../../image/picture.ts';
+import type { Classification } from '../../image/picture.ts';
 import styles from './Answer.module.css';
-import { PictureCanvas } from './PictureCanvas.tsx';
 import { type Ranked, rank, sayAnswer, sayMore, sayShare } from './words.ts';
 
 type Garment = Extract<Classification, { kind: 'garment' }>;
@@ -39,24 +38,5 @@ function Bar({ entry, isTop }: { readonly entry: Ranked; readonly isTop: boolean
       </span>
       <span className={`${styles.share} figures`}>{sayShare(entry.probability)}</span>
     </li>
-  );
-}
-
-/** The pictures that the steps left behind, in order; closed until asked for. */
-export function Steps({ steps }: { readonly steps: readonly PictureStep[] }) {
-  return (
-    <details className={styles.steps}>
-      <summary>How the picture got there</summary>
-      <ol className={styles.strip}>
-        {steps.map(({ name, title, picture }, i) => (
-          <li key={name} className={styles.step} data-step={name}>
-            <PictureCanvas picture={picture} label="" className={styles.stepPicture} />
-            <span>
-              {i + 1}. {title}
-            </span>
-          </li>
-        ))}
-      </ol>
-    </details>
   );
 }

@@ -3,27 +3,35 @@
  * sees and what it says.
  */
 import { ImagePlus, Shirt } from 'lucide-react';
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
 import { createPortal } from 'react-dom';
+import { useStore } from 'zustand';
 import { CLASS_NAMES } from '../../fashion.ts';
-import type { Classification } from '../../image/picture.ts';
+import type { Classification, PictureSettings } from '../../image/picture.ts';
 import { dataInUse } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { formatPercent } from '../controls/figures.ts';
 import { Garment } from '../controls/Garment.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { Room } from '../controls/Room.tsx';
+import { toast } from '../controls/toast.tsx';
 import { isLiveModelLearning, session, useSession } from '../useSession.ts';
-import { Answer, Steps } from './Answer.tsx';
+import { Answer } from './Answer.tsx';
+import { Doubts } from './Doubts.tsx';
 import type { Drawing } from './drawing.ts';
 import { ACCEPTED_TYPES, listenForFiles } from './dropping.ts';
 import { CLOTHS, Pad } from './Pad.tsx';
-import { PictureCanvas } from './PictureCanvas.tsx';
+import { changedSteps, type Steering, steer, takeBack, UNSTEERED } from './steering.ts';
 import { STENCILS } from './stencils.ts';
 import styles from './TryRoom.module.css';
-import { UploadList } from './UploadList.tsx';
-import { useUploads } from './uploads.ts';
-import { sayAnswer } from './words.ts';
+import { createUploads, type Removed } from './uploads.ts';
+import { rank, sayAnswer } from './words.ts';
+
+// Wanted once there is a picture: they come after the first load.
+const FileView = lazy(async () => ({ default: (await import('./FileView.tsx')).FileView }));
+const Lookalikes = lazy(async () => ({ default: (await import('./Lookalikes.tsx')).Lookalikes }));
+const BatchTable = lazy(async () => ({ default: (await import('./BatchTable.tsx')).BatchTable }));
+const Steps = lazy(async () => ({ default: (await import('./Steps.tsx')).Steps }));
 
 /**
  * How often a drawing is asked about while the pen moves. More often would be no livelier, and the
@@ -57,11 +65,27 @@ export function TryRoom() {
   /** Label of the test garment on the pad, until something is drawn on it. */
   const [truth, setTruth] = useState<number | null>(null);
 
-  const { uploads, add, remove, clear } = useUploads(
-    card && (isLearning ? `${card.id} ${chapter}` : card.id),
+  const padSteering = useRef(UNSTEERED);
+  const [shownSteering, setShownSteering] = useState(UNSTEERED);
+
+  const [uploads] = useState(() =>
+    createUploads({
+      // Loaded with the first file: a visitor who only draws needs no decoder.
+      open: async (file) => (await import('./decode.ts')).decodePicture(file),
+      classify: session.classifyEach,
+    }),
   );
+  const list = useStore(uploads.store);
   const [shownId, setShownId] = useState<string | null>(null);
-  const shown = uploads.find((upload) => upload.id === shownId) ?? null;
+  const shownAt = list.findIndex((upload) => upload.id === shownId);
+  /** The chosen file; where that could not be opened, the next that could. Null: the pad. */
+  const shown =
+    shownAt < 0
+      ? null
+      : (list.slice(shownAt).find((upload) => upload.state.phase !== 'refused') ?? null);
+  const isFileShown = shown !== null;
+  /** What a person chose to see of the steps; null where they left it to the page. */
+  const [areStepsOpen, setStepsOpen] = useState<boolean | null>(null);
   const [isDropTarget, setDropTarget] = useState(false);
   const chooser = useRef<HTMLInputElement>(null);
   const body = useRef<HTMLDivElement>(null);
@@ -71,7 +95,10 @@ export function TryRoom() {
   const classifyPad = useCallback(async () => {
     if (!drawing.current) return;
     try {
-      const classification = await session.classify(drawing.current.picture());
+      const classification = await session.classify(
+        drawing.current.picture(),
+        padSteering.current.settings,
+      );
       // Null: a later stroke has been asked about meanwhile.
       if (classification) setOutcome({ phase: 'answered', classification });
     } catch (error) {
@@ -105,8 +132,14 @@ export function TryRoom() {
   // Another model, or the same one a second wiser, is asked about the same drawing.
   const answering = `${card?.id}/${lesson}`;
   useEffect(() => {
-    if (answering !== '' && drawing.current?.canUndo()) void classifyPad();
-  }, [answering, classifyPad]);
+    if (answering !== '' && !isFileShown && drawing.current?.canUndo()) void classifyPad();
+  }, [answering, isFileShown, classifyPad]);
+
+  function steerPad(next: Steering): void {
+    padSteering.current = next;
+    setShownSteering(next);
+    void classifyPad();
+  }
 
   async function layTestGarment(): Promise<void> {
     const count = dataInUse(session.store.getState().data)?.numTest ?? 0;
@@ -126,28 +159,86 @@ export function TryRoom() {
 
   // ---- files ----------------------------------------------------------------------------------
 
+  /** The model that answers and, while it learns, how far it is. */
+  const askedOf = card && (isLearning ? `${card.id} ${chapter}` : card.id);
+  const answeredBy = useRef(askedOf);
+  useEffect(() => {
+    if (askedOf === null || askedOf === answeredBy.current) return;
+    answeredBy.current = askedOf;
+    uploads.askAgain();
+  }, [askedOf, uploads]);
+
   const bring = useCallback(
     (files: readonly File[]) => {
-      const first = add(files);
+      const first = uploads.add(files);
       if (first !== null) setShownId(first);
       body.current?.closest('section')?.scrollIntoView({ block: 'nearest' });
     },
-    [add],
+    [uploads],
   );
+
+  function show(id: string): void {
+    setShownId(id);
+    body.current?.firstElementChild?.scrollIntoView({ block: 'nearest' });
+  }
+
+  function remove(id: string): void {
+    const at = list.findIndex((upload) => upload.id === id);
+    const removed = uploads.remove(id);
+    if (shown?.id === id) setShownId((list[at + 1] ?? list[at - 1])?.id ?? null);
+    offerUndo(`“${list[at]?.name}” was removed`, removed);
+  }
+
+  function clear(): void {
+    const removed = uploads.clear();
+    setShownId(null);
+    offerUndo(`${removed.uploads.length} pictures were removed`, removed);
+  }
+
+  function offerUndo(title: string, removed: Removed): void {
+    const shownBefore = shown?.id ?? null;
+    const putBack = () => {
+      uploads.restore(removed);
+      setShownId(shownBefore);
+    };
+    toast({ title, action: { label: 'Undo', onPress: putBack } });
+  }
 
   useEffect(() => listenForFiles(window, { onFiles: bring, onHover: setDropTarget }), [bring]);
 
   // ---- what is shown --------------------------------------------------------------------------
 
-  const isFileShown = shown !== null && shown.state.phase !== 'refused';
-  const classification = isFileShown
+  const classification = shown
     ? shown.state.phase === 'answered'
       ? shown.state.classification
       : null
     : outcome.phase === 'answered'
       ? outcome.classification
       : null;
-  const isWaiting = isFileShown && shown.state.phase === 'waiting';
+  const isWaiting = shown?.state.phase === 'waiting';
+  const fault =
+    shown?.state.phase === 'unanswered'
+      ? shown.state.reason
+      : !shown && outcome.phase === 'failed'
+        ? outcome.message
+        : null;
+  /** A picture that still changes under the pen. */
+  const isUnfinished = isDrawing && !isFileShown;
+  const steering = shown ? shown.steering : shownSteering;
+  const steerShown = (change: Partial<PictureSettings>, gesture: string) => {
+    if (shown) uploads.steer(shown.id, change, gesture);
+    else steerPad(steer(padSteering.current, change, gesture));
+  };
+  const undoSteering = () => {
+    if (shown) uploads.takeBack(shown.id);
+    else steerPad(takeBack(padSteering.current));
+  };
+  // A blank pad has no steps worth showing, unless it is a step that makes it blank.
+  const areStepsShown =
+    classification !== null &&
+    (isFileShown ||
+      classification.kind === 'garment' ||
+      changedSteps(steering.settings).length > 0);
 
   const seen = (
     <figure className={styles.seen}>
@@ -167,20 +258,19 @@ export function TryRoom() {
   return (
     <Room id="try" title="Try" lede="Draw, or drop a picture anywhere.">
       <div ref={body} className={styles.body}>
-        {isFileShown && (
-          <div className={styles.file}>
-            <div className={styles.photoFrame}>
-              {shown.state.phase === 'answered' ? (
-                <PictureCanvas
-                  picture={shown.state.picture}
-                  label={shown.name}
-                  className={styles.photo}
-                />
-              ) : (
-                <p className={styles.decoding}>Opening {shown.name}…</p>
-              )}
-            </div>
-            {seen}
+        {shown && (
+          <div className={styles.fileFrame}>
+            <Suspense>
+              <FileView
+                key={shown.id}
+                name={shown.name}
+                picture={'picture' in shown.state ? shown.state.picture : null}
+                settings={shown.steering.settings}
+                onSteer={steerShown}
+                onUndo={undoSteering}
+                seen={seen}
+              />
+            </Suspense>
           </div>
         )}
         {/* Kept while a file is shown: the drawing waits under it. */}
@@ -237,13 +327,16 @@ export function TryRoom() {
             >
               {model.fault?.message ?? 'Train one, or bring back the one that came with the page.'}
             </Notice>
-          ) : outcome.phase === 'failed' && !isFileShown ? (
+          ) : fault !== null ? (
             <Notice tone="error" title="No answer">
-              {outcome.message}
+              {fault}
             </Notice>
           ) : classification?.kind === 'garment' ? (
             <>
               <Answer classification={classification} />
+              {!isUnfinished && (
+                <Doubts doubts={classification.doubts} about={isFileShown ? 'photo' : 'drawing'} />
+              )}
               {truth !== null && !isFileShown && (
                 <p className={styles.truth}>
                   From the test set, where it is labelled <strong>{CLASS_NAMES[truth]}</strong>.
@@ -264,17 +357,37 @@ export function TryRoom() {
           </p>
         </div>
 
-        {classification?.kind === 'garment' && <Steps steps={classification.steps} />}
-
-        {uploads.length > 0 && (
-          <UploadList
-            uploads={uploads}
-            shown={isFileShown ? shownId : null}
-            onShow={setShownId}
-            onRemove={remove}
-            onClear={clear}
-          />
-        )}
+        <Suspense>
+          {classification?.kind === 'garment' && (
+            <Lookalikes
+              pixels={classification.pixels}
+              label={rank(classification.probabilities)[0]?.label ?? 0}
+              isChanging={isUnfinished}
+            />
+          )}
+          {areStepsShown && (
+            <Steps
+              steps={classification.steps}
+              steering={steering}
+              isDrawing={!isFileShown}
+              isOpen={areStepsOpen}
+              // Among many pictures the table comes first.
+              isWanted={isFileShown && list.length === 1}
+              onOpen={setStepsOpen}
+              onSteer={steerShown}
+              onUndo={undoSteering}
+            />
+          )}
+          {list.length > 0 && (
+            <BatchTable
+              uploads={list}
+              shown={shown?.id ?? null}
+              onShow={show}
+              onRemove={remove}
+              onClear={clear}
+            />
+          )}
+        </Suspense>
 
         {card && (
           <p className={styles.model}>

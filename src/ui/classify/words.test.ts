@@ -28,11 +28,11 @@ it.each<[Verdict, Record<number, number>, string]>([
   [{ kind: 'sure', label: 9 }, { 9: 1 }, 'Sure: an ankle boot.'],
   [{ kind: 'sure', label: 1 }, { 1: 1 }, 'Sure: a pair of trousers.'],
   [
-    { kind: 'leaning', label: 4, rivals: [6, 2], doubt: null },
+    { kind: 'leaning', label: 4, rivals: [6, 2] },
     { 4: 0.6, 6: 0.2, 2: 0.2 },
     'Leaning towards a coat, perhaps a shirt or a pullover.',
   ],
-  [{ kind: 'leaning', label: 3, rivals: [], doubt: 'tiny' }, { 3: 1 }, 'Leaning towards a dress.'],
+  [{ kind: 'leaning', label: 3, rivals: [] }, { 3: 1 }, 'Leaning towards a dress.'],
   [
     { kind: 'cannotSay', reason: 'unclear' },
     { 4: 0.4, 6: 0.35, 2: 0.25 },
@@ -50,8 +50,6 @@ it.each<[Verdict, Record<number, number>, string]>([
 it('says what to do where there is no answer, and what the nearest would be', () => {
   const unfamiliar = answered({ kind: 'cannotSay', reason: 'unfamiliar' }, { 8: 0.9, 3: 0.1 });
   expect(sayMore(unfamiliar)).toMatch(/from the front.*At a guess, a bag\.$/);
-  const doubtful: Verdict = { kind: 'leaning', label: 3, rivals: [], doubt: 'tiny' };
-  expect(sayMore(answered(doubtful, { 3: 1 }))).toMatch(/very small/);
   expect(sayMore(answered({ kind: 'sure', label: 3 }, { 3: 1 }))).toBeNull();
 });
 

@@ -2,7 +2,7 @@
  * Owns the words for an answer. Pure.
  */
 import { CLASS_NAMES } from '../../fashion.ts';
-import type { Classification, Doubt, Verdict } from '../../image/picture.ts';
+import type { Classification, Verdict } from '../../image/picture.ts';
 
 const ARTICLES = ['a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'an'] as const;
 /** Names as they stand in a sentence; some of the data's own are headings. */
@@ -87,24 +87,16 @@ function guesses(classification: Classification, count: number): string[] {
     .map(({ label }) => noun(label));
 }
 
-const DOUBTS: { readonly [Key in Doubt]: string } = {
-  busyBackground: 'The background is busy, so part of it may count as garment. A plain one helps.',
-  noBorder: 'The garment runs out of the picture. With some background all around, it is safer.',
-  faint: 'The garment hardly stands out. A background of another colour helps.',
-  tiny: 'The garment is very small in the picture. Come closer, or crop to it.',
-};
-
-/** What an answer rests on, or what to do where there is none; null where there is nothing to add. */
+/** What to do where there is no answer, doubts apart; null where there is nothing to add. */
 export function sayMore(classification: Classification): string | null {
   const { verdict } = classification;
-  if (verdict.kind === 'sure') return null;
-  if (verdict.kind === 'leaning') return verdict.doubt && DOUBTS[verdict.doubt];
+  if (verdict.kind !== 'cannotSay') return null;
   const [guess] = guesses(classification, 1);
   switch (verdict.reason) {
     case 'blank':
       return 'A garment on a plain sheet of another colour works best.';
     case 'busyBackground':
-      return `Lay it on a plain sheet of another colour, with some of the sheet showing all around. At a guess, ${guess}.`;
+      return `At a guess, ${guess}.`;
     case 'unfamiliar':
       return `It differs from the training pictures more than nearly every garment does. One whole garment, upright and seen from the front, works best. At a guess, ${guess}.`;
     case 'unclear':

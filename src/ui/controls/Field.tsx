@@ -149,19 +149,37 @@ export function SwitchField({ label, hint, value, onChange, disabled = false }: 
     <div className={styles.field} data-disabled={disabled || undefined}>
       <Label id={id} label={label} hint={hint} />
       <div className={styles.switchFrame}>
-        <Switch.Root
-          id={id}
-          className={styles.switch}
-          checked={value}
-          onCheckedChange={onChange}
-          disabled={disabled}
-        >
-          <Switch.Thumb className={styles.thumb} />
-        </Switch.Root>
+        <Toggle id={id} value={value} onChange={onChange} disabled={disabled} />
         <span aria-hidden className={styles.switchWord}>
           {value ? 'On' : 'Off'}
         </span>
       </div>
     </div>
+  );
+}
+
+interface ToggleProps {
+  /** For a label elsewhere. */
+  readonly id?: string;
+  /** Where there is no label on the page that names it. */
+  readonly label?: string;
+  readonly value: boolean;
+  readonly onChange: (value: boolean) => void;
+  readonly disabled?: boolean;
+}
+
+/** A switch without its label. */
+export function Toggle({ id, label, value, onChange, disabled = false }: ToggleProps) {
+  return (
+    <Switch.Root
+      id={id}
+      className={styles.switch}
+      aria-label={label}
+      checked={value}
+      onCheckedChange={onChange}
+      disabled={disabled}
+    >
+      <Switch.Thumb className={styles.thumb} />
+    </Switch.Root>
   );
 }

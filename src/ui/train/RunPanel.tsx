@@ -13,13 +13,15 @@ import styles from './RunPanel.module.css';
 
 export function RunPanel() {
   const training = useSession((state) => state.training);
+  const isTrying = useSession((state) => state.trials.phase === 'trying');
   const run = 'run' in training ? training.run : null;
+  const title = titleOf(training, isTrying);
   return (
     <section id="run" className={styles.panel} aria-labelledby="run-title">
       <div className={styles.head}>
         <div className={styles.status}>
           <h3 id="run-title" tabIndex={-1} className={styles.title}>
-            {titleOf(training)}
+            {title}
           </h3>
           <p className={styles.sentence}>
             <Sentence training={training} />
@@ -33,7 +35,7 @@ export function RunPanel() {
       {run && <Facts run={run} isOver={isOver(training.phase)} />}
       <TrainingCharts run={run} />
       {training.phase === 'finished' && <WhatNext />}
-      <Announcer training={training} />
+      <Announcer training={training} title={title} />
     </section>
   );
 }
@@ -43,12 +45,13 @@ function isOver(phase: TrainingState['phase']): boolean {
   return phase === 'idle' || phase === 'finished' || phase === 'failed';
 }
 
-function titleOf(training: TrainingState): string {
+/** @param isTrying Engines are being tried: where a run waits, it waits for that. */
+function titleOf(training: TrainingState, isTrying: boolean): string {
   switch (training.phase) {
     case 'idle':
       return 'Ready to train';
     case 'waitingForData':
-      return 'Loading the data';
+      return isTrying ? 'Choosing the engine' : 'Loading the data';
     case 'preparing':
       return 'Preparing';
     case 'training':
@@ -124,6 +127,10 @@ function Plan() {
 
 function DataOnItsWay() {
   const data = useSession((state) => state.data);
+  const isTrying = useSession((state) => state.trials.phase === 'trying');
+  if (isTrying) {
+    return 'Trying which engine trains this network fastest: once, for a few seconds. The run starts by itself.';
+  }
   if (data.phase !== 'loading') return 'The run starts as soon as the pictures are here.';
   const share = data.totalBytes ? ` ${formatPercent(data.loadedBytes / data.totalBytes, 0)}` : '';
   const stage = {
@@ -337,14 +344,20 @@ function WhatNext() {
 }
 
 /** Tells screen readers of phases and epochs, and not of every step. */
-function Announcer({ training }: { readonly training: TrainingState }) {
+function Announcer({
+  training,
+  title,
+}: {
+  readonly training: TrainingState;
+  readonly title: string;
+}) {
   const last = 'run' in training ? training.run?.history.at(-1) : undefined;
   const epoch = last
     ? ` Epoch ${last.epoch}: validation accuracy ${formatPercent(last.validationAccuracy)}.`
     : '';
   return (
     <p className="unseen" aria-live="polite">
-      {training.phase === 'idle' ? '' : `${titleOf(training)}.${epoch}`}
+      {training.phase === 'idle' ? '' : `${title}.${epoch}`}
     </p>
   );
 }

@@ -1,0 +1,142 @@
+/**
+ * Journeys through the choice of an engine: what runs without a graphics card, with a slow one and
+ * without SIMD, what the menu tells of it, and that it is remembered.
+ */
+import type { Page } from 'playwright/test';
+import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
+
+/** Runs `script` in the model worker before its own code does. */
+async function prepareModelWorker(page: Page, script: string): Promise<void> {
+  await page.route('**/model.worker*.js', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `{${script}}\n${await response.text()}` });
+  });
+}
+
+const engineOf = (page: Page) =>
+  readState(page, ({ engine }) => (engine.phase === 'ready' ? engine.info : null));
+
+/** The line of an engine in the open menu. */
+const line = (page: Page, title: string) =>
+  page.getByRole('menuitemradio', { name: new RegExp(`^${title.replace(/[()]/g, '\\$&')}`) });
+
+async function openMenu(page: Page): Promise<void> {
+  await page.getByRole('button', { name: /^Engine: / }).click();
+  await expect(page.getByRole('menu')).toBeVisible();
+}
+
+test('where the GPU is only emulated, the page says so and uses WebAssembly', async ({ page }) => {
+  await openApp(page);
+  const info = await engineOf(page);
+  expect(info?.active).toBe('simd');
+  await expect(page.locator('#top')).toContainText(info?.reason ?? 'No engine runs.');
+});
+
+test('the menu tells how fast the processor trains, and knows it at the next visit', async ({
+  page,
+}) => {
+  await openApp(page);
+  // Nothing is measured before somebody asks.
+  expect(await readState(page, ({ trials }) => trials)).toEqual({ phase: 'idle', table: {} });
+
+  await openMenu(page);
+  await expect(line(page, 'CPU (Atelier)')).toContainText(/[\d,]+ images\/s/);
+  await expect(line(page, 'CPU (Atelier)')).toBeChecked();
+  await expect(line(page, 'WebGL')).toContainText('software');
+  await expect(line(page, 'WebGL')).toContainText('Not measured');
+  await expect(line(page, 'WebGL')).not.toHaveAttribute('aria-disabled', 'true');
+  await expect(page.getByRole('menu')).toContainText('Images/s in training Classic, 128 at a time');
+  const first = await readState(page, ({ trials }) => trials.table['classic@128']?.simd);
+  if (first?.outcome !== 'timed') throw new Error('There is no figure.');
+  expect(first.imagesPerSecond).toBeGreaterThan(100);
+
+  await page.reload();
+  await waitForState(page, ({ engine }) => engine.phase === 'ready');
+  await openMenu(page);
+  const figure = `${Math.round(first.imagesPerSecond).toLocaleString('en-GB')} images/s`;
+  await expect(line(page, 'CPU (Atelier)')).toContainText(figure);
+  expect(await readState(page, ({ trials }) => trials.phase)).toBe('idle');
+
+  await page.getByRole('menuitem', { name: 'Measure again' }).click();
+  await expect(page.getByRole('menuitem', { name: 'Measuring' })).toBeVisible();
+  await expect(page.getByRole('menuitem', { name: 'Measure again' })).toBeVisible();
+  const second = await readState(page, ({ trials }) => trials.table['classic@128']?.simd);
+  expect(second).toMatchObject({ outcome: 'timed' });
+  expect(second).not.toEqual(first);
+});
+
+test('a trial tells the speed that a run then has', async ({ page }) => {
+  await openWithSample(page);
+  await page.evaluate(() => {
+    window.atelier.setNetwork('small');
+    window.atelier.setRecipe({ epochs: 200, patience: 0 });
+    return window.atelier.tryEngines(false);
+  });
+  const trial = await readState(page, ({ trials }) => trials.table['small@128']?.simd);
+  if (trial?.outcome !== 'timed') throw new Error('There is no figure.');
+  await page.evaluate(() => void window.atelier.train());
+  await waitForState(
+    page,
+    ({ training }) => training.phase === 'training' && training.run.elapsedMs > 2000,
+  );
+  const speed = await readState(page, ({ training }) =>
+    training.phase === 'training' ? training.run.imagesPerSecond : 0,
+  );
+  await page.evaluate(() => window.atelier.stop());
+  await waitForState(page, ({ training }) => training.phase === 'finished');
+  // What else the machine does makes a difference of some times; a wrong unit makes one of a hundred.
+  expect(speed / trial.imagesPerSecond).toBeGreaterThan(1 / 8);
+  expect(speed / trial.imagesPerSecond).toBeLessThan(8);
+});
+
+test('where the graphics card is slower than the processor, the processor trains', async ({
+  page,
+}) => {
+  // An emulated card that says it is none.
+  await prepareModelWorker(
+    page,
+    `const UNMASKED_RENDERER = 0x9246;
+     const { getParameter } = WebGL2RenderingContext.prototype;
+     WebGL2RenderingContext.prototype.getParameter = function (name) {
+       return name === UNMASKED_RENDERER ? 'A slow graphics card' : getParameter.call(this, name);
+     };`,
+  );
+  await openApp(page);
+  await waitForState(
+    page,
+    ({ engine, model }) =>
+      engine.phase === 'ready' && engine.info.active === 'simd' && model.phase === 'live',
+  );
+  const trials = await readState(page, ({ trials }) => trials.table['classic@128']);
+  expect(trials?.webgl).toBeDefined();
+  expect(trials?.simd?.outcome).toBe('timed');
+  const { reason } = (await engineOf(page)) ?? { reason: '' };
+  expect(reason).toMatch(/as fast as WebGL|WebGL did not pass its trial/);
+  await expect(page.locator('#top')).toContainText(reason);
+
+  await page.reload();
+  await waitForState(page, ({ engine }) => engine.phase === 'ready');
+  expect((await engineOf(page))?.active).toBe('simd');
+  expect(await readState(page, ({ trials }) => trials.phase)).toBe('idle');
+});
+
+test('a browser without SIMD trains all the same, and is told why it is slow', async ({ page }) => {
+  await prepareModelWorker(page, 'WebAssembly.validate = () => false;');
+  await openWithSample(page);
+  expect((await engineOf(page))?.active).toBe('wasm');
+  await expect(page.locator('#top')).toContainText(
+    'CPU (Atelier) needs WebAssembly SIMD, which this browser lacks',
+  );
+  await openMenu(page);
+  await expect(line(page, 'CPU (Atelier)')).toContainText('not here');
+  await expect(line(page, 'WASM')).toContainText(/[\d,]+ images\/s/);
+  await page.keyboard.press('Escape');
+
+  await page.evaluate(() => {
+    window.atelier.setNetwork('small');
+    window.atelier.setRecipe({ epochs: 1, patience: 0 });
+    return window.atelier.train();
+  });
+  const training = await readState(page, ({ training }) => training);
+  expect(training).toMatchObject({ phase: 'finished', run: { backend: 'wasm' } });
+});

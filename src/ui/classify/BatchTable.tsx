@@ -1,0 +1,235 @@
+/** Owns the table of a person's picture files: the answer to each, in any order, and as CSV. */
+import { ArrowDown, ArrowUp, CircleAlert, Download, LoaderCircle, X } from 'lucide-react';
+import { useState } from 'react';
+import type { Picture } from '../../image/picture.ts';
+import { Button } from '../controls/Button.tsx';
+import { Garment } from '../controls/Garment.tsx';
+import styles from './BatchTable.module.css';
+import { toCsv } from './batchCsv.ts';
+import { sayDoubt } from './doubts.ts';
+import { confidenceOf, type Order, sortUploads } from './order.ts';
+import { PictureCanvas } from './PictureCanvas.tsx';
+import { changedSteps } from './steering.ts';
+import type { Upload } from './uploads.ts';
+import { rank, sayAnswer, sayShare } from './words.ts';
+
+export interface BatchTableProps {
+  readonly uploads: readonly Upload[];
+  /** The one shown in place of the pad. */
+  readonly shown: string | null;
+  readonly onShow: (id: string) => void;
+  readonly onRemove: (id: string) => void;
+  readonly onClear: () => void;
+}
+
+export function BatchTable({ uploads, shown, onShow, onRemove, onClear }: BatchTableProps) {
+  const [order, setOrder] = useState<Order | null>(null);
+  const numDone = uploads.filter(({ state }) => state.phase !== 'waiting').length;
+  const isWorking = numDone < uploads.length;
+  return (
+    <section className={styles.batch} aria-label="Your pictures">
+      <div className={styles.head}>
+        <h3 className={styles.title}>Your pictures</h3>
+        <Button
+          size="small"
+          kind="quiet"
+          icon={Download}
+          aria-label="Download CSV"
+          title="A line for each picture, with all ten probabilities"
+          disabled={numDone === 0}
+          onClick={() => download(toCsv(sortUploads(uploads, order)))}
+        >
+          CSV
+        </Button>
+        {uploads.length > 1 && (
+          <Button size="small" kind="quiet" onClick={onClear}>
+            Remove all
+          </Button>
+        )}
+      </div>
+      {isWorking && (
+        <p className={`${styles.progress} figures`}>
+          <progress value={numDone} max={uploads.length} aria-label="Pictures answered" />
+          {numDone} of {uploads.length}
+        </p>
+      )}
+      <p className="unseen" role="status">
+        {isWorking ? 'Working on your pictures.' : sayOutcome(uploads)}
+      </p>
+      <table className={styles.table}>
+        <thead>
+          <tr>
+            <th scope="col">
+              <span className="unseen">Picture</span>
+            </th>
+            <th scope="col">
+              <span className="unseen">What the model sees</span>
+            </th>
+            <ColumnHead column="name" title="Name" order={order} onOrder={setOrder} />
+            <ColumnHead column="confidence" title="Confidence" order={order} onOrder={setOrder} />
+            <th scope="col">
+              <span className="unseen">Remove</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {sortUploads(uploads, order).map((upload) => (
+            <Row
+              key={upload.id}
+              upload={upload}
+              isShown={upload.id === shown}
+              onShow={() => onShow(upload.id)}
+              onRemove={() => onRemove(upload.id)}
+            />
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+interface ColumnHeadProps {
+  readonly column: Order['column'];
+  readonly title: string;
+  readonly order: Order | null;
+  readonly onOrder: (order: Order) => void;
+}
+
+function ColumnHead({ column, title, order, onOrder }: ColumnHeadProps) {
+  const direction = order?.column === column ? order.direction : null;
+  const Arrow = direction === 'ascending' ? ArrowUp : ArrowDown;
+  return (
+    <th scope="col" data-column={column} aria-sort={direction ?? 'none'}>
+      <button
+        type="button"
+        className={styles.sort}
+        onClick={() =>
+          onOrder({ column, direction: direction === 'ascending' ? 'descending' : 'ascending' })
+        }
+      >
+        {title}
+        {direction !== null && <Arrow aria-hidden size={13} />}
+      </button>
+    </th>
+  );
+}
+
+interface RowProps {
+  readonly upload: Upload;
+  readonly isShown: boolean;
+  readonly onShow: () => void;
+  readonly onRemove: () => void;
+}
+
+function Row({ upload, isShown, onShow, onRemove }: RowProps) {
+  const { name, state, steering } = upload;
+  const confidence = confidenceOf(upload);
+  const classification = state.phase === 'answered' ? state.classification : null;
+  return (
+    <tr className={styles.row} data-phase={state.phase} data-shown={isShown || undefined}>
+      <td className={styles.pictureCell}>
+        {'picture' in state ? (
+          <PictureCanvas
+            picture={thumbnailOf(upload) ?? state.picture}
+            label=""
+            className={styles.thumbnail}
+          />
+        ) : (
+          <span className={styles.mark}>
+            {state.phase === 'waiting' ? (
+              <LoaderCircle aria-hidden size={18} className={styles.turning} />
+            ) : (
+              <CircleAlert aria-hidden size={18} />
+            )}
+          </span>
+        )}
+      </td>
+      <td className={styles.pictureCell}>
+        {classification?.kind === 'garment' && (
+          <Garment pixels={classification.pixels} size={40} label="" />
+        )}
+      </td>
+      <th scope="row" className={styles.textCell} colSpan={confidence === null ? 2 : 1}>
+        {'picture' in state ? (
+          <button type="button" className={styles.show} aria-pressed={isShown} onClick={onShow}>
+            <span className={styles.name} title={name}>
+              {name}
+            </span>
+            <Outcome upload={upload} />
+          </button>
+        ) : (
+          <>
+            <span className={styles.name} title={name}>
+              {name}
+            </span>
+            <Outcome upload={upload} />
+          </>
+        )}
+        {changedSteps(steering.settings).length > 0 && (
+          <span className={styles.note}>Changed by hand</span>
+        )}
+        {classification?.kind === 'garment' &&
+          classification.doubts.map((doubt) => (
+            <span key={doubt} className={styles.doubt}>
+              {sayDoubt(doubt, 'photo').short}
+            </span>
+          ))}
+      </th>
+      {confidence !== null && (
+        <td className={`${styles.confidence} figures`}>{sayShare(confidence)}</td>
+      )}
+      <td>
+        <button
+          type="button"
+          className={styles.remove}
+          aria-label={`Remove ${name}`}
+          onClick={onRemove}
+        >
+          <X aria-hidden size={16} />
+        </button>
+      </td>
+    </tr>
+  );
+}
+
+function Outcome({ upload: { state } }: { readonly upload: Upload }) {
+  switch (state.phase) {
+    case 'waiting':
+      return <span className={styles.outcome}>Waiting</span>;
+    case 'refused':
+    case 'unanswered':
+      return (
+        <span className={styles.reason} role="alert">
+          {state.reason}
+        </span>
+      );
+    case 'answered': {
+      const { classification } = state;
+      if (classification.kind === 'blank' || classification.verdict.kind === 'cannotSay') {
+        return <span className={styles.reason}>{sayAnswer(classification)}</span>;
+      }
+      return <span className={styles.outcome}>{rank(classification.probabilities)[0]?.name}</span>;
+    }
+    default:
+      return state satisfies never;
+  }
+}
+
+/** The small picture of the first step, cropped and turned as it is. */
+function thumbnailOf({ state }: Upload): Picture | undefined {
+  return state.phase === 'answered' ? state.classification.steps[0]?.picture : undefined;
+}
+
+function sayOutcome(uploads: readonly Upload[]): string {
+  const numAnswered = uploads.filter((upload) => confidenceOf(upload) !== null).length;
+  return `${numAnswered} of ${uploads.length} pictures answered.`;
+}
+
+function download(csv: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([csv], { type: 'text/csv;charset=utf-8' }));
+  link.download = 'atelier-pictures.csv';
+  link.click();
+  // The browser has taken hold of the bytes once the click has been handled.
+  setTimeout(() => URL.revokeObjectURL(link.href), 0);
+}
