@@ -64,6 +64,8 @@ export async function run(): Promise<void> {
     await page.goto(server.url);
     await until(() => modelIsLive(page), 'a model to be live');
     await page.evaluate(watchStrokes);
+    // Lines: a lasso round nothing would change nothing.
+    await page.getByRole('button', { name: 'Pen', exact: true }).click();
     const box = await page.getByTestId('pad').boundingBox();
     if (!box) throw new Error('The pad is not on the page.');
     for (let i = 0; i < NUM_WARM_UP + NUM_STROKES; i++) {

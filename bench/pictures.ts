@@ -22,6 +22,7 @@ import { CSV_FILES, NUM_CLASSES, PIXELS } from '../src/fashion.ts';
 import { importFiles } from '../src/formats/zip.ts';
 import type { Picture } from '../src/image/picture.ts';
 import { predictRows } from '../src/ml/predict.ts';
+import { scoreDrawings } from './drawings.ts';
 import { reportHonesty } from './notClothing.ts';
 import { meanScores, readPhotos, scorePhotos } from './photos.ts';
 import { renderOnSheet, SETTINGS, seededRandom } from './roundTrip.ts';
@@ -142,6 +143,31 @@ export async function run(options: readonly string[]): Promise<void> {
     console.log(
       `${setting.name.padEnd(24)}${cells.join('')}${String(setting.allowedPoints).padStart(10)}`,
     );
+  }
+
+  console.log('\nDrawings of ours, 30 of each class and style: first answer right\n');
+  for (const { name: wayName, way } of WAYS) {
+    const drawings = await scoreDrawings(async (pictures) => {
+      const [outcome] = await answersThrough(
+        [{ name: wayName, way }],
+        model,
+        pictures.length,
+        (i) => {
+          const picture = pictures[i];
+          if (!picture) throw new RangeError(`There is no drawing ${i}.`);
+          return picture;
+        },
+      );
+      return [...(outcome?.answers ?? [])];
+    });
+    for (const { style, top1, classes } of drawings) {
+      console.log(`${`${wayName}, ${style}`.padEnd(34)}${percent(top1)}`);
+      if (wayName !== WAYS.at(-1)?.name) continue;
+      for (const { name, top1: share, rival } of classes) {
+        const rivalText = rival === null ? '' : `  else mostly ${rival}`;
+        console.log(`  ${name.padEnd(32)}${percent(share)}${rivalText}`);
+      }
+    }
   }
 
   const photos = values.photos === undefined ? [] : await readPhotos(resolve(values.photos));

@@ -103,7 +103,8 @@ test('a step left out changes the answer, and taken in again brings it back', as
 
 test('the steps of a drawing can be changed as well', async ({ page }) => {
   await openApp(page);
-  await tryRoom(page).getByRole('button', { name: 'Stencil: Trouser' }).click();
+  await press(page, 'Trace: Trouser');
+  await press(page, 'Fill it in');
   await expect(bars(page)).toHaveCount(10);
   const before = await seenBox(page);
   expect(before.height).toBe(28);

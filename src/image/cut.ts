@@ -32,6 +32,9 @@ const MAX_COLOR_ODDS = 4;
 const SMOOTH_RADIUS = 3;
 const EDGE_VARIANCE = 60;
 
+/** Parts of at least this share of the largest belong to the garment: what stripes cut it into. */
+const PART_SHARE = 0.3;
+
 /** Shares of the picture outside of which a guess has gone astray. */
 const MIN_SHARE = 0.01;
 const MAX_SHARE = 0.98;
@@ -40,7 +43,7 @@ const MAX_SHARE = 0.98;
 const TOLERANCE_ODDS = 2;
 
 /**
- * Where the garment is, in one piece and without holes, or null where colours and places cannot tell.
+ * Where the garment is, without holes, or null where colours and places cannot tell.
  *
  * @param picture about 128 pixels long; opaque
  * @param tolerance above 1 gives more to the background, below 1 more to the garment
@@ -79,7 +82,7 @@ export function cutGarment(picture: Picture, tolerance: number): Mask | null {
     const odds = place.map((prior, i) => prior * trust + colorOdds[bins[i]!]! - bias);
     // Twice, so that what is smoothed reaches twice as far without crossing more edges.
     const smooth = filter.smooth(filter.smooth(odds));
-    mask = keepLargest({ width, height, inside: above(smooth, 0) }, 1);
+    mask = keepLargest({ width, height, inside: above(smooth, 0) }, PART_SHARE);
     const share = areaOf(mask) / numPixels;
     if (share < MIN_SHARE || share > MAX_SHARE) return null;
     garment = mask.inside;

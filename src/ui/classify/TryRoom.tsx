@@ -20,9 +20,8 @@ import { Answer } from './Answer.tsx';
 import { Doubts } from './Doubts.tsx';
 import type { Drawing } from './drawing.ts';
 import { ACCEPTED_TYPES, listenForFiles } from './dropping.ts';
-import { CLOTHS, Pad } from './Pad.tsx';
+import { Pad } from './Pad.tsx';
 import { changedSteps, type Steering, steer, takeBack, UNSTEERED } from './steering.ts';
-import { STENCILS } from './stencils.ts';
 import styles from './TryRoom.module.css';
 import { createUploads, type Removed } from './uploads.ts';
 import { rank, sayAnswer } from './words.ts';
@@ -113,16 +112,20 @@ export function TryRoom() {
     (isStroke: boolean) => {
       setTruth(null);
       setDrawing(isStroke);
-      if (frame.current !== null) cancelAnimationFrame(frame.current);
-      frame.current = null;
-      if (isStroke) {
+      const askSoon = () => {
         frame.current = requestAnimationFrame(() => {
+          // Put off rather than left out: a hand that has come to rest is shown where it rests.
+          if (performance.now() - askedMs.current < LIVE_INTERVAL_MS) return askSoon();
           frame.current = null;
-          if (performance.now() - askedMs.current < LIVE_INTERVAL_MS) return;
           askedMs.current = performance.now();
           void classifyPad();
         });
+      };
+      if (isStroke) {
+        if (frame.current === null) askSoon();
       } else {
+        if (frame.current !== null) cancelAnimationFrame(frame.current);
+        frame.current = null;
         void classifyPad();
       }
     },
@@ -346,10 +349,7 @@ export function TryRoom() {
           ) : isWaiting ? (
             <p className={styles.quiet}>One moment.</p>
           ) : (
-            <Blank
-              isFile={isFileShown}
-              onStencil={(path) => drawing.current?.stencil(path, CLOTHS[0].tone)}
-            />
+            <Blank isFile={isFileShown} />
           )}
           {/* Spoken once a stroke has ended, not at every change on the way. */}
           <p className="unseen" role="status">
@@ -419,42 +419,13 @@ export function TryRoom() {
   );
 }
 
-interface BlankProps {
-  readonly isFile: boolean;
-  readonly onStencil: (path: string) => void;
-}
-
-/** Nothing to classify: says so, and offers a start. */
-function Blank({ isFile, onStencil }: BlankProps) {
-  if (isFile) {
-    return (
-      <p className={styles.quiet} data-testid="blank">
-        Nothing stands out from the background of this picture, so there is nothing to classify. A
-        garment on a plain sheet of another colour works best.
-      </p>
-    );
-  }
+/** Nothing to classify: says so, and what would help. */
+function Blank({ isFile }: { readonly isFile: boolean }) {
   return (
-    <div className={styles.blank} data-testid="blank">
-      <p className={styles.quiet}>
-        A blank sheet, so nothing to classify. Draw, or begin with a stencil:
-      </p>
-      <div className={styles.stencils}>
-        {STENCILS.map(({ name, path }) => (
-          <button
-            key={name}
-            type="button"
-            className={styles.stencil}
-            aria-label={`Stencil: ${name}`}
-            title={name}
-            onClick={() => onStencil(path)}
-          >
-            <svg viewBox="-1 -1 30 30" aria-hidden="true">
-              <path d={path} />
-            </svg>
-          </button>
-        ))}
-      </div>
-    </div>
+    <p className={styles.quiet} data-testid="blank">
+      {isFile
+        ? 'Nothing stands out from the background of this picture, so there is nothing to classify. A garment on a plain sheet of another colour works best.'
+        : 'A blank sheet, so nothing to classify. Draw round a garment, or trace one; how large and where on the sheet makes no difference.'}
+    </p>
   );
 }
