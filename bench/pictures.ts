@@ -10,19 +10,20 @@
  */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { ROOT } from '../scripts/build.ts';
 import { ensureData } from '../scripts/data.ts';
 import { readCsv } from '../scripts/fashionMnist.ts';
-import type { Dataset } from '../src/data/dataset.ts';
+import { type Dataset, selectRows } from '../src/data/dataset.ts';
 import { CSV_FILES, NUM_CLASSES, PIXELS } from '../src/fashion.ts';
 import { importFiles } from '../src/formats/zip.ts';
 import type { Picture } from '../src/image/picture.ts';
 import { predictRows } from '../src/ml/predict.ts';
 import { scoreDrawings } from './drawings.ts';
+import { reportHonesty } from './notClothing.ts';
 import { meanScores, readPhotos, scorePhotos } from './photos.ts';
 import { renderOnSheet, SETTINGS, seededRandom } from './roundTrip.ts';
 import { WAYS, type Way } from './ways.ts';
@@ -31,12 +32,11 @@ export const summary = 'test accuracy direct and through the upload path; photos
 
 const SEED = 20;
 
-async function loadModel(path: string): Promise<tf.LayersModel> {
+async function loadModel(path: string) {
   const content = await readFile(path).catch(() => {
     throw new Error(`There is no model in ${path}. Name one with --model FILE.zip.`);
   });
-  const { model } = await importFiles([new File([new Uint8Array(content)], 'model.zip')]);
-  return model;
+  return importFiles([new File([new Uint8Array(content)], 'model.zip')]);
 }
 
 async function answersOf(model: tf.LayersModel, pixels: Uint8Array): Promise<number[]> {
@@ -110,7 +110,7 @@ export async function run(options: readonly string[]): Promise<void> {
   setWasmPaths(`${dirname(wasm)}/`);
   tf.enableProdMode();
   await tf.setBackend('wasm');
-  const model = await loadModel(resolve(values.model));
+  const { model, card } = await loadModel(resolve(values.model));
 
   const data = await ensureData();
   if (!data.ok) throw new Error(data.message);
@@ -170,8 +170,22 @@ export async function run(options: readonly string[]): Promise<void> {
     }
   }
 
-  if (values.photos === undefined) return;
-  const photos = await readPhotos(resolve(values.photos));
+  const photos = values.photos === undefined ? [] : await readPhotos(resolve(values.photos));
+  const readTraining = async () => ({
+    dataset: await readCsv(join(ROOT, 'public', CSV_FILES.full.train), CSV_FILES.full.train),
+    name: basename(CSV_FILES.full.train),
+  });
+  await reportHonesty({
+    model,
+    card,
+    test: selectRows(
+      test,
+      Uint32Array.from({ length: count }, (_, i) => i),
+    ),
+    readTraining,
+    photos,
+  });
+  if (photos.length === 0) return;
   console.log(`\n${photos.length} photos in ${values.photos}: exact class / group of classes\n`);
   const outcomes = await answersThrough(WAYS, model, photos.length, (i) => {
     const photo = photos[i];

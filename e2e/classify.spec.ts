@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { expect, openApp, openWithSample, test } from './fixtures.ts';
 import {
+  ANSWERED,
   bars,
   fileOf,
   PICTURES,
@@ -17,6 +18,33 @@ import {
   send,
   tryRoom,
 } from './tryRoom.ts';
+
+test('noise is declined, in words that a screen reader says as well; so is a blank sheet', async ({
+  page,
+}) => {
+  await openApp(page);
+  await send(page, 'drop', [await fileOf('noise.png')]);
+  const answer = tryRoom(page).getByTestId('answer');
+  await expect(answer).toHaveText(/^Cannot say: /);
+  await expect(
+    tryRoom(page)
+      .getByRole('status')
+      .filter({ hasText: /^Cannot say: / }),
+  ).toHaveText(await answer.innerText());
+  await expect(row(page, 'noise.png')).toContainText('Cannot say');
+  // What it would be if it had to be something stays to be seen.
+  await expect(bars(page)).toHaveCount(10);
+
+  await press(page, 'Back to the pad');
+  await press(page, 'Trace: Trouser');
+  await press(page, 'Fill it in');
+  await expect(bars(page)).toHaveCount(10);
+  await press(page, 'Clear the pad');
+  await expect(tryRoom(page).getByTestId('blank')).toBeVisible();
+  await expect(
+    tryRoom(page).getByRole('status').filter({ hasText: 'Cannot say: nothing stands out' }),
+  ).toHaveCount(1);
+});
 
 test('a garment of the test set is laid on the pad with its label', async ({ page }) => {
   await openWithSample(page);
@@ -37,7 +65,7 @@ test('pictures dropped anywhere are answered one by one, and what is none is nam
   await send(page, 'drop', files);
   await expect(page.getByText('Drop pictures to classify them')).toHaveCount(0);
 
-  await expect(row(page, 'pullover.webp')).toContainText('%');
+  await expect(row(page, 'pullover.webp')).toContainText(ANSWERED);
   await expect(row(page, 'not-a-picture.jpg').getByRole('alert')).toContainText(
     '“not-a-picture.jpg” is not a picture. Atelier reads PNG, JPEG, WebP, GIF and AVIF.',
   );
@@ -65,9 +93,9 @@ test('pictures dropped anywhere are answered one by one, and what is none is nam
 test('a picture is pasted, and one is chosen', async ({ page }) => {
   await openApp(page);
   await send(page, 'paste', [await fileOf('dress.png')]);
-  await expect(row(page, 'dress.png')).toContainText('%');
+  await expect(row(page, 'dress.png')).toContainText(ANSWERED);
   await tryRoom(page).getByLabel('Picture files').setInputFiles(join(PICTURES, 'pullover.webp'));
-  await expect(row(page, 'pullover.webp')).toContainText('%');
+  await expect(row(page, 'pullover.webp')).toContainText(ANSWERED);
 });
 
 test('what is too large, of another kind or damaged is refused in words; the page goes on', async ({
@@ -96,7 +124,7 @@ test('what is too large, of another kind or damaged is refused in words; the pag
   await expect(row(page, 'heavy.png').getByRole('alert')).toContainText('the limit is 20 MB');
   await expect(row(page, 'half.png').getByRole('alert')).toContainText('damaged');
   await expect(row(page, 'scan.tiff').getByRole('alert')).toBeVisible();
-  await expect(row(page, 'dress.png')).toContainText('%');
+  await expect(row(page, 'dress.png')).toContainText(ANSWERED);
 });
 
 for (const scheme of ['light', 'dark'] as const) {

@@ -3,6 +3,7 @@
  * happens when storage is full or a file is not what it should be.
  */
 import { readFile } from 'node:fs/promises';
+import { unzipSync } from 'fflate';
 import type { Download, Page } from 'playwright/test';
 import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
 
@@ -91,12 +92,59 @@ test('a model leaves as a zip and predicts the same in another profile, also aft
     model.phase === 'live' ? model.card : null,
   );
   expect(imported).toMatchObject({ origin: 'imported', history: card?.history, test: card?.test });
+  expect(imported?.calibration?.familiarity).toBeTruthy();
+  expect(imported?.calibration).toEqual(card?.calibration);
 
   // It keeps itself: the person has said by choosing the file that they want it here.
   await openWithSample(other);
   expect(await liveName(other)).toBe(card?.name);
   expectSame(await probabilities(other), before);
   await fresh.close();
+});
+
+/** The files of an export, with the card's calibration taken out, as from before there was one. */
+function withoutCalibration(zip: Buffer): { name: string; mimeType: string; buffer: Buffer }[] {
+  return Object.entries(unzipSync(zip)).map(([name, bytes]) => {
+    if (name !== 'metadata.json') return { name, mimeType: '', buffer: Buffer.from(bytes) };
+    const { card, ...rest } = JSON.parse(Buffer.from(bytes).toString());
+    const { calibration: _, ...old } = card;
+    const buffer = Buffer.from(JSON.stringify({ ...rest, card: old }));
+    return { name, mimeType: 'application/json', buffer };
+  });
+}
+
+test('a model without calibration is calibrated by the rows that it did not learn from', async ({
+  page,
+}) => {
+  await openWithSample(page);
+  await trainBriefly(page);
+  const evaluate = page.getByRole('region', { name: 'Evaluate', exact: true });
+  const diagrams = evaluate.getByRole('img', { name: /^Reliability diagram/ });
+  await expect(diagrams).toHaveCount(2);
+  const found = await readState(page, ({ model }) =>
+    model.phase === 'live' ? model.card.calibration : null,
+  );
+  expect(found).toMatchObject({ data: 'sample_train.csv.gz', numRows: 200 });
+
+  const downloading = page.waitForEvent('download');
+  await room(page).getByRole('button', { name: 'Download as a zip' }).click();
+  await chooseFiles(page, withoutCalibration(await contentOf(await downloading)));
+  await waitForState(page, ({ model }) => model.phase === 'live' && !model.card.calibration);
+  await evaluate.getByRole('button', { name: 'Evaluate', exact: true }).click();
+  await expect(diagrams).toHaveCount(1);
+  await expect(evaluate.getByText('Not calibrated')).toBeVisible();
+
+  await evaluate.getByRole('button', { name: 'Calibrate', exact: true }).click();
+  await expect(diagrams).toHaveCount(2);
+  await expect(evaluate.getByText(/Calibrated on 200 rows of sample_train/)).toBeVisible();
+  await evaluate.getByText('The same as a table').click();
+  await expect(evaluate.getByRole('table', { name: 'Calibrated', exact: true })).toBeVisible();
+  // The very same as at the end of the run, but for the last digits.
+  const again = await readState(page, ({ model }) =>
+    model.phase === 'live' ? model.card.calibration : null,
+  );
+  expect(again?.temperature).toBeCloseTo(found?.temperature ?? 0, 4);
+  expect(again?.familiarity?.threshold).toBeCloseTo(found?.familiarity?.threshold ?? 0, 2);
 });
 
 test('a kept model is renamed, deleted, brought back, and live again after a reload', async ({

@@ -12,6 +12,8 @@ export const row = (page: Page, name: string) =>
     .getByRole('region', { name: 'Your pictures' })
     .getByRole('row')
     .filter({ hasText: name });
+/** What the table says of a picture that has its answer, be it that there is none. */
+export const ANSWERED = /%|Cannot say/;
 export const press = (page: Page, name: string) =>
   tryRoom(page).getByRole('button', { name, exact: true }).click();
 

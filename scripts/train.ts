@@ -14,6 +14,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { unzipSync } from 'fflate';
 import { chromium, type Page } from 'playwright';
+import type { Evaluation } from '../src/ml/evaluate.ts';
 import type { EpochRecord, ModelCard } from '../src/ml/modelCard.ts';
 import type { SessionState } from '../src/session/state.ts';
 import { ensureBrowser, launchOptions } from './browser.ts';
@@ -224,6 +225,12 @@ async function trainInPage(
           loss: result.loss,
           perClass: result.perClass,
           confusion: result.confusion,
+          calibration: result.calibrated && {
+            temperature: result.calibrated.temperature,
+            errorBefore: result.reliability.error,
+            errorAfter: result.calibrated.reliability.error,
+            numRefused: result.calibrated.numRefused,
+          },
         },
         model: describe(model.card),
       },
@@ -236,12 +243,24 @@ async function trainInPage(
     [
       '',
       `  Test accuracy ${percent(result.accuracy)}, loss ${result.loss.toFixed(4)}, on ${result.numRows.toLocaleString('en-GB')} rows of ${result.data}`,
+      ...calibrationLine(result),
       `  Training took ${duration(training.run.elapsedMs)}, everything ${duration(totalMs)}`,
       `  ${ENDINGS[training.reason]} The model is in ${relative(process.cwd(), folder) || '.'}`,
       '',
     ].join('\n'),
   );
   return training.reason === 'stopped' ? 130 : 0;
+}
+
+/** What calibration gained on the test set; no line for a model without one. */
+function calibrationLine({ calibrated, reliability, numRows }: Evaluation): string[] {
+  if (!calibrated) return [];
+  const { temperature, reliability: after, numRefused } = calibrated;
+  const refused =
+    numRefused === null ? '' : `; unlike the training data: ${percent(numRefused / numRows)}`;
+  return [
+    `  Temperature ${temperature.toFixed(3)}: calibration error ${percent(reliability.error)} before, ${percent(after.error)} after${refused}`,
+  ];
 }
 
 const ENDINGS = {

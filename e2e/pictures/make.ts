@@ -1,6 +1,6 @@
 /**
- * Makes the picture files that the journeys drop on the page, from the page's own stencils. Run when
- * they are to change, and commit what comes out:
+ * Makes the picture files that the journeys drop on the page, from the page's own stencils, and one of
+ * noise. Run when they are to change, and commit what comes out:
  *
  *   npx tsx e2e/pictures/make.ts
  */
@@ -40,6 +40,24 @@ async function encode({ path, type, cloth, ground, width, height, isLying }: Sce
   context.fill(new Path2D(path));
   const bytes = new Uint8Array(await (await canvas.convertToBlob({ type })).arrayBuffer());
   return btoa(String.fromCharCode(...bytes));
+}
+
+/** Runs in the browser; grey grains of one pixel, in base64. Repeats for its seed. */
+async function encodeNoise([side, seed]: readonly [number, number]) {
+  const canvas = new OffscreenCanvas(side, side);
+  const context = canvas.getContext('2d');
+  if (!context) throw new Error('The browser gives no canvas.');
+  const image = context.createImageData(side, side);
+  let state = seed;
+  for (let i = 0; i < image.data.length; i += 4) {
+    // A linear congruential generator, of "Numerical Recipes"; its high bits are random enough.
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    const grey = state >>> 24;
+    image.data.set([grey, grey, grey, 255], i);
+  }
+  context.putImageData(image, 0, 0);
+  const blob = await canvas.convertToBlob({ type: 'image/png' });
+  return btoa(String.fromCharCode(...new Uint8Array(await blob.arrayBuffer())));
 }
 
 /**
@@ -145,5 +163,7 @@ await writeFile(
   join(folder, 'dress-on-floor.jpg'),
   Buffer.from(await page.evaluate(encodePhoto, stencil('Dress')), 'base64'),
 );
+const noise = await page.evaluate(encodeNoise, [32, 4] as const);
+await writeFile(join(folder, 'noise.png'), Buffer.from(noise, 'base64'));
 await writeFile(join(folder, 'not-a-picture.jpg'), 'A shopping list: one coat, two pullovers.\n');
 await browser.close();

@@ -74,6 +74,18 @@ export function makeCard(change: Partial<ModelCard> = {}): ModelCard {
     ],
     test: { data: 'sample_test.csv.gz', numRows: 500, accuracy: 0.71, loss: 0.9 },
     trainedOn: 'wasm',
+    calibration: {
+      data: 'sample_train.csv.gz',
+      numRows: 200,
+      temperature: 1.25,
+      // The identity, and one centre at (½, ½).
+      familiarity: {
+        numFeatures: 2,
+        numCentres: 1,
+        threshold: 3,
+        statistics: 'AACAPwAAAAAAAIA/AAAAPwAAAD8=',
+      },
+    },
     ...change,
   };
 }

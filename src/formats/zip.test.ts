@@ -115,12 +115,34 @@ describe('a model that leaves and comes back', () => {
     stock.dispose();
   });
 
+  it('takes its calibration along, and reads cards from before there was one', async () => {
+    const { calibration } = makeCard();
+    const { model, card } = await importFiles([file('model.zip', await exported())]);
+    expect(card.calibration).toEqual(calibration);
+    model.dispose();
+
+    const old = await bent(({ metadata }) => {
+      delete (at(metadata ?? undefined, 'card') as { calibration?: Json }).calibration;
+    });
+    const back = await importFiles([old]);
+    expect(back.card.calibration).toBeNull();
+    back.model.dispose();
+
+    const damaged = await bent(({ metadata }) => {
+      at(metadata ?? undefined, 'card', 'calibration', 'familiarity').statistics =
+        'AACA' as unknown as Json;
+    });
+    expect(await refusal([damaged])).toMatch(/metadata\.json does not pass its checks/);
+  });
+
   it('says in its metadata what the numbers mean', async () => {
     const files = unzipSync(await exported());
     const metadata = JSON.parse(new TextDecoder().decode(files['metadata.json']));
     expect(metadata.classNames).toEqual(CLASS_NAMES);
     expect(metadata.input.divideBy).toBe(255);
     expect(metadata.preprocessing.join(' ')).toMatch(/negated/);
+    expect(metadata.calibration.probabilities).toMatch(/temperature/);
+    expect(metadata.calibration.familiarity).toMatch(/threshold/);
   });
 
   it('comes back as two files, in either order and under other names', async () => {

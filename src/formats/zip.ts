@@ -77,6 +77,13 @@ function describe(card: ModelCard) {
       'Centre its box on a black square of 28 by 28 pixels.',
       'Divide by 255. Pixels of Fashion-MNIST itself only need this step.',
     ],
+    calibration: card.calibration && {
+      probabilities:
+        'The output is as the network gives it. For probabilities to rely on, raise each to the power of 1 / card.calibration.temperature and divide by their sum.',
+      familiarity:
+        card.calibration.familiarity &&
+        'How far a picture lies from the training pictures: take the values that the last dense layer is fed, scale them to length 1 (in the app, more than 128 of them are folded to 128 first), multiply them with the lower triangular matrix of card.calibration.familiarity.statistics and take the least Euclidean distance to one of the centres that follow it. Beyond the threshold, the picture is unlike 95 % of garments held out from training.',
+    },
     card,
   };
 }
@@ -158,6 +165,7 @@ export async function importFiles(
     history: [],
     test: null,
     trainedOn: null,
+    calibration: null,
   };
   return { model, card };
 }

@@ -3,7 +3,10 @@
  * and the scores (logits) that it gives to the classes.
  */
 import * as tf from '@tensorflow/tfjs';
+import { type Dataset, gatherBatch } from '../data/dataset.ts';
 import { PIXELS, SIDE } from '../fashion.ts';
+import { BATCH_SIZE } from './predict.ts';
+import { nextTurn } from './turn.ts';
 
 export interface Insight {
   /** `[n · numFeatures]`. */
@@ -19,10 +22,32 @@ export interface Insight {
  */
 const featureModels = new WeakMap<tf.LayersModel, tf.LayersModel>();
 
-/** The last layer with weights where it is dense, as in every network that ends in scores. */
+/**
+ * The dense layer whose sums, put through a softmax, are the answer; in every network of ours there
+ * is one. Followed from the output backwards: in an imported graph the last of a list of layers may
+ * lie elsewhere, and other layers may bend the sums on their way.
+ */
 function headOf(model: tf.LayersModel): tf.layers.Layer | null {
-  const last = model.layers.findLast((layer) => layer.weights.length > 0);
-  return last?.getClassName() === 'Dense' ? last : null;
+  let layer = (model.outputs[0] as tf.SymbolicTensor).sourceLayer;
+  let isSoftmaxAhead = false;
+  for (;;) {
+    // Otherwise it is shared, and has no one input.
+    if (layer.inboundNodes.length !== 1) return null;
+    const { input } = layer;
+    const { activation, axis } = layer.getConfig();
+    const name = layer.getClassName();
+    if (Array.isArray(input)) return null;
+    if (name === 'Dense') {
+      const isHead = activation === (isSoftmaxAhead ? 'linear' : 'softmax') && input.rank === 2;
+      return isHead ? layer : null;
+    }
+    const isSoftmax =
+      (name === 'Softmax' && (axis === undefined || axis === -1 || axis === 1)) ||
+      (name === 'Activation' && activation === 'softmax');
+    if (!isSoftmax || isSoftmaxAhead) return null;
+    isSoftmaxAhead = true;
+    layer = input.sourceLayer;
+  }
 }
 
 /**
@@ -60,4 +85,38 @@ export async function examine(
   } finally {
     tf.dispose([features, logits]);
   }
+}
+
+/**
+ * Looks at rows of a data set, in batches of one size, giving way to other work between them.
+ *
+ * @param onBatch Is handed what the network makes of `from` and the rows after it, as far as the
+ *   batch goes; ends the work by throwing.
+ * @returns False where the network does not end in a dense layer: nothing has been handed over then.
+ */
+export async function examineRows(
+  model: tf.LayersModel,
+  dataset: Dataset,
+  rows: Uint32Array,
+  onBatch: (insight: Insight, from: number) => void,
+): Promise<boolean> {
+  const pixels = new Float32Array(BATCH_SIZE * PIXELS);
+  for (let from = 0; from < rows.length; from += BATCH_SIZE) {
+    const batch = rows.subarray(from, from + BATCH_SIZE);
+    gatherBatch(dataset, batch, pixels);
+    const insight = await examine(model, pixels);
+    if (!insight) return false;
+    const { features, numFeatures, logits } = insight;
+    const numLogits = logits.length / BATCH_SIZE;
+    onBatch(
+      {
+        features: features.subarray(0, batch.length * numFeatures),
+        numFeatures,
+        logits: logits.subarray(0, batch.length * numLogits),
+      },
+      from,
+    );
+    await nextTurn();
+  }
+  return true;
 }

@@ -3,6 +3,7 @@
  * how well it does. The card travels with the weights in storage, in exports and to the page.
  */
 import * as v from 'valibot';
+import { type Calibration, CalibrationSchema } from './calibration.ts';
 import { type Recipe, RecipeSchema } from './recipe.ts';
 
 /** One epoch's figures. Losses are mean cross-entropies in nats, accuracies 0–1. */
@@ -43,6 +44,31 @@ export interface ModelCard {
   } | null;
   /** Backend that trained it, as the menu names it, e.g. "wasm". */
   readonly trainedOn: string | null;
+  /** From the rows held out from training; null where that has not been done. */
+  readonly calibration: Calibration | null;
+}
+
+/** Why a model can or cannot be calibrated with the training data in use. */
+export type HeldOutRows =
+  | 'known'
+  /** The model's own file is not the one in use. */
+  | 'otherData'
+  /** The card does not tell which rows were held out, so none can be trusted to have been. */
+  | 'untold';
+
+/**
+ * Whether the rows that a model did not learn from are known and at hand. They follow from the share
+ * and the seed of its recipe, on the same file.
+ * @param training The training data in use; null where there is none.
+ */
+export function findHeldOut(
+  { recipe, data }: ModelCard,
+  training: { readonly name: string; readonly numRows: number } | null,
+): HeldOutRows {
+  if (!recipe || !data || data.numValidation === 0) return 'untold';
+  const isSame =
+    training?.name === data.name && training.numRows === data.numTrain + data.numValidation;
+  return isSame ? 'known' : 'otherData';
 }
 
 const TextSchema = v.pipe(v.string(), v.maxLength(200));
@@ -81,4 +107,6 @@ export const ModelCardSchema = v.object({
     }),
   ),
   trainedOn: v.nullable(TextSchema),
+  // Cards from before there was such a thing lack it.
+  calibration: v.optional(v.nullable(CalibrationSchema), null),
 }) satisfies v.GenericSchema<unknown, ModelCard>;

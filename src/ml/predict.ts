@@ -8,7 +8,7 @@ import { NUM_CLASSES, PIXELS, SIDE } from '../fashion.ts';
 import { nextTurn } from './turn.ts';
 
 /** Every batch has this many pictures, the last one padded: a new shape would compile new shaders. */
-const BATCH_SIZE = 200;
+export const BATCH_SIZE = 200;
 
 /**
  * Probabilities of rows, `[rows.length · 10]`, in the rows' order.

@@ -105,7 +105,7 @@ describe('a training run', () => {
     expect(records.at(-1)?.validationAccuracy).toBeGreaterThan(0.95);
     expect(records.at(-1)?.trainLoss).toBeLessThan(records[0]?.trainLoss ?? 0);
 
-    const evaluation = await evaluateModel(result.model, makeToys(200, 9), 'toys.csv');
+    const evaluation = await evaluateModel(result.model, null, makeToys(200, 9), 'toys.csv');
     expect(evaluation.accuracy).toBeGreaterThan(0.95);
     const picture = toys.pixels.subarray(3 * PIXELS, 4 * PIXELS);
     const probabilities = await predictPicture(result.model, picture);

@@ -24,6 +24,7 @@ const card: ModelCard = {
   history: [],
   test: null,
   trainedOn: 'simd',
+  calibration: null,
 };
 
 const openPorts: MessagePort[] = [];

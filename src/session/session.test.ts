@@ -26,6 +26,7 @@ const card: ModelCard = {
   history: [],
   test: null,
   trainedOn: 'wasm',
+  calibration: null,
 };
 const shipped: ModelCard = { ...card, id: 'shipped', origin: 'shipped' };
 
@@ -77,6 +78,8 @@ const evaluation = {
   perClass: [],
   predicted: new Uint8Array(2),
   confidence: new Float32Array(2),
+  reliability: { bins: [], error: 0.1 },
+  calibrated: null,
   elapsedMs: 1,
 };
 
@@ -527,7 +530,7 @@ describe('classify', () => {
     const { parts } = play({
       classify: async ({ width }) => {
         seen.push(width);
-        return { kind: 'blank', steps: [] };
+        return { kind: 'blank', steps: [], verdict: { kind: 'cannotSay', reason: 'blank' } };
       },
     });
     const session = createSession(parts);
@@ -535,6 +538,53 @@ describe('classify', () => {
     const answers = await Promise.all([1, 2, 3, 4].map((side) => session.classify(picture(side))));
     expect(answers.map((answer) => answer?.kind ?? null)).toEqual(['blank', null, null, 'blank']);
     expect(seen).toEqual([1, 4]);
+  });
+});
+
+describe('calibrate', () => {
+  const calibration = { data: 'train.csv', numRows: 10, temperature: 1.5, familiarity: null };
+
+  it('puts what was found on the live card and measures the model anew', async () => {
+    let live: ModelCard = shipped;
+    let numEvaluations = 0;
+    const { parts } = play({
+      calibrate: async () => {
+        live = { ...live, calibration };
+        return live;
+      },
+      liveCard: () => live,
+      evaluate: async () => {
+        numEvaluations++;
+        return evaluation;
+      },
+    });
+    const session = createSession(parts);
+    await session.start();
+    await session.loadData('sample');
+    await session.calibrate();
+    const { model, calibration: state } = session.store.getState();
+    expect(model).toMatchObject({ phase: 'live', card: { id: 'shipped', calibration } });
+    expect(state).toEqual({ phase: 'idle' });
+    expect(numEvaluations).toBe(1);
+    expect(session.store.getState().evaluation.phase).toBe('ready');
+  });
+
+  it('tells why it could not', async () => {
+    const { parts } = play({
+      calibrate: async () => {
+        throw new Error('Which rows were held out is not known.');
+      },
+    });
+    const session = createSession(parts);
+    await session.start();
+    await session.loadData('sample');
+    await session.calibrate();
+    expect(session.store.getState().calibration).toMatchObject({
+      phase: 'failed',
+      fault: { message: 'Which rows were held out is not known.' },
+    });
+    await session.loadShippedModel();
+    expect(session.store.getState().calibration).toEqual({ phase: 'idle' });
   });
 });
 

@@ -77,6 +77,11 @@ export interface Session {
   resume(): void;
   stop(): void;
   evaluate(): Promise<void>;
+  /**
+   * Calibrates the live model by the rows of its training file that were held out, and measures it
+   * anew where there is test data.
+   */
+  calibrate(): Promise<void>;
   removeRun(id: string): Promise<void>;
   /** Puts a removed run back. */
   restoreRun(run: RunSummary): Promise<void>;
@@ -163,6 +168,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
     data: { phase: 'idle' },
     training: { phase: 'idle' },
     evaluation: { phase: 'idle' },
+    calibration: { phase: 'idle' },
     model: { phase: 'loading' },
     library: { phase: 'loading' },
     runs: [],
@@ -595,7 +601,11 @@ export function createSession(parts: SessionParts = browserParts): Session {
       validationPoints: [],
       history: [],
     };
-    set({ training: { phase: 'preparing', run }, evaluation: { phase: 'idle' } });
+    set({
+      training: { phase: 'preparing', run },
+      evaluation: { phase: 'idle' },
+      calibration: { phase: 'idle' },
+    });
 
     try {
       await giveToModelWorker('train', data);
@@ -769,6 +779,33 @@ export function createSession(parts: SessionParts = browserParts): Session {
     }
   }
 
+  async function calibrate(): Promise<void> {
+    const data = dataInUse(get().data);
+    const { model, calibration } = get();
+    if (!data || model.phase !== 'live' || calibration.phase === 'running') return;
+    set({ calibration: { phase: 'running', done: 0, total: data.numTrain } });
+    const onProgress = (done: number, total: number) => {
+      // A last report may arrive after the answer.
+      if (get().calibration.phase === 'running') {
+        set({ calibration: { phase: 'running', done, total } });
+      }
+    };
+    try {
+      await giveToModelWorker('train', data);
+      const card = await onModel((api) => api.calibrate(Comlink.proxy(onProgress)));
+      set({ calibration: { phase: 'idle' } });
+      const { model: live } = get();
+      // Another model took its place meanwhile.
+      if (live.phase !== 'live' || live.card.id !== card.id) return;
+      set({ model: { phase: 'live', card }, evaluation: { phase: 'idle' } });
+      await evaluate();
+    } catch (error) {
+      if (get().calibration.phase === 'running') {
+        set({ calibration: { phase: 'failed', fault: toFault(error) } });
+      }
+    }
+  }
+
   // ---- models ---------------------------------------------------------------------------------
 
   /** Lists anew. A fault that is being told stays, unless another is given. */
@@ -810,7 +847,11 @@ export function createSession(parts: SessionParts = browserParts): Session {
   ): Promise<void> {
     return changeLibrary(async () => {
       const card = await onModel(bring);
-      set({ model: { phase: 'live', card }, evaluation: { phase: 'idle' } });
+      set({
+        model: { phase: 'live', card },
+        evaluation: { phase: 'idle' },
+        calibration: { phase: 'idle' },
+      });
     });
   }
 
@@ -968,6 +1009,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
     resume,
     stop,
     evaluate,
+    calibrate,
     removeRun,
     restoreRun: keepSummary,
     classify,

@@ -133,6 +133,12 @@ export type EvaluationState =
   | { readonly phase: 'ready'; readonly evaluation: Evaluation; readonly modelId: string }
   | { readonly phase: 'failed'; readonly fault: Fault };
 
+/** A calibration that a person asked for; those at the end of a run belong to the run. */
+export type CalibrationState =
+  | { readonly phase: 'idle' }
+  | { readonly phase: 'running'; readonly done: number; readonly total: number }
+  | { readonly phase: 'failed'; readonly fault: Fault };
+
 export type ModelState =
   | { readonly phase: 'loading' }
   | { readonly phase: 'live'; readonly card: ModelCard }
@@ -153,6 +159,7 @@ export interface SessionState {
   readonly data: DataState;
   readonly training: TrainingState;
   readonly evaluation: EvaluationState;
+  readonly calibration: CalibrationState;
   /** The model that classifies now. */
   readonly model: ModelState;
   readonly library: LibraryState;

@@ -98,6 +98,18 @@ describe('keeping a model', () => {
     back.model.dispose();
   });
 
+  it('reads a card from before there was calibration as one without', async () => {
+    const id = await save();
+    await tamper('models', id, (value) => {
+      const { calibration: _, ...card } = value.card as Record<string, unknown>;
+      return { ...value, card };
+    });
+    expect((await listModels()).models[0]?.card.calibration).toBeNull();
+    const { model, card } = await loadModel(id);
+    model.dispose();
+    expect(card.calibration).toBeNull();
+  });
+
   it('lists the most recent first', async () => {
     await save({ name: 'b', createdAt: '2026-11-21T08:00:00.000Z' });
     await save({ name: 'c', createdAt: '2026-11-22T08:00:00.000Z' });

@@ -4,7 +4,7 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 import * as Comlink from 'comlink';
-import { type Dataset, selectRows } from '../data/dataset.ts';
+import { type Dataset, selectRows, splitRows } from '../data/dataset.ts';
 import type { BackendName, EngineInfo, EngineWish } from '../engine/backends.ts';
 import { type EngineError, startEngine } from '../engine/engine.ts';
 import { PIXELS } from '../fashion.ts';
@@ -12,13 +12,15 @@ import { exportFileName, exportZip, importFiles } from '../formats/zip.ts';
 import { normalizePicture } from '../image/normalize.ts';
 import type { Classification, Picture, PictureSettings } from '../image/picture.ts';
 import { buildModel } from '../ml/build.ts';
+import { answerPicture, calibrateModel } from '../ml/calibrate.ts';
 import { type Evaluation, evaluateModel } from '../ml/evaluate.ts';
-import type { ModelCard } from '../ml/modelCard.ts';
+import { findHeldOut, type ModelCard } from '../ml/modelCard.ts';
 import { createNeighbourhood, type Neighbourhood } from '../ml/neighbours.ts';
 import { NETWORKS, type NetworkName } from '../ml/network.ts';
-import { predictPicture, predictRows } from '../ml/predict.ts';
+import { predictRows } from '../ml/predict.ts';
 import type { Recipe } from '../ml/recipe.ts';
 import { type TrainEvent, TrainingControl, TrainingError, train } from '../ml/train.ts';
+import { judge } from '../ml/verdict.ts';
 import * as store from '../store/models.ts';
 import type { Library } from '../store/records.ts';
 import { tryTraining } from './trial.ts';
@@ -133,6 +135,7 @@ const api = {
       history: [],
       test: null,
       trainedOn: backend,
+      calibration: null,
     };
     live = { model, card };
     const keep = async () => {
@@ -143,9 +146,13 @@ const api = {
       }
     };
     /** Writes on the card; a name that was given meanwhile stays. */
-    const note = (news: Pick<Partial<ModelCard>, 'data' | 'history'>) => {
+    const note = (news: Pick<Partial<ModelCard>, 'data' | 'history' | 'calibration'>) => {
       card = { ...card, ...news, name: live?.card.name ?? card.name };
       live = { model, card };
+    };
+    const calibrate = async () => {
+      const split = splitRows(dataset, recipe.validationShare, recipe.seed);
+      note({ calibration: await calibrateModel({ model, dataset, data: name, split }) });
     };
     let stepsPerEpoch = 1;
     let toldAtMs = 0;
@@ -164,6 +171,7 @@ const api = {
           if (event.isBest) await keep();
         } else if (event.kind === 'finished' && card.history.length > 0) {
           // A run stopped in its first epoch must not take the place of the one kept before.
+          await calibrate().catch((error) => console.warn('Not calibrated:', error));
           await keep();
         }
         const told = onEvent(event);
@@ -200,9 +208,11 @@ const api = {
 
   /** The live model on the whole test set. Its figures go on the card, also on the kept one. */
   async evaluate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
-    const { model } = demandModel();
+    const { model, card } = demandModel();
     const { dataset, name } = demandData('test');
-    const evaluation = await using(model, () => evaluateModel(model, dataset, name, onProgress));
+    const evaluation = await using(model, () =>
+      evaluateModel(model, card.calibration, dataset, name, onProgress),
+    );
     if (live?.model === model) {
       const { data, numRows, accuracy, loss } = evaluation;
       live = { model, card: { ...live.card, test: { data, numRows, accuracy, loss } } };
@@ -212,14 +222,46 @@ const api = {
     return evaluation;
   },
 
+  /**
+   * Calibrates the live model by the rows of the training data that it did not learn from. What is
+   * found goes on the card, also on the kept one.
+   */
+  async calibrate(onProgress: (done: number, total: number) => void): Promise<ModelCard> {
+    assertNoRun('calibrate this one');
+    const { model, card } = demandModel();
+    const { dataset, name } = demandData('train');
+    const { recipe } = card;
+    if (!recipe || findHeldOut(card, { name, numRows: dataset.labels.length }) !== 'known') {
+      throw new NothingThereError(
+        `Which rows of ${name} the model “${card.name}” learnt from is not known, so none can be trusted to be new to it.`,
+      );
+    }
+    const split = splitRows(dataset, recipe.validationShare, recipe.seed);
+    const calibration = await using(model, () =>
+      calibrateModel({ model, dataset, data: name, split }, onProgress),
+    );
+    if (live?.model !== model) return demandModel().card;
+    live = { model, card: { ...live.card, calibration } };
+    await store.updateCard(live.card).catch(() => {});
+    return live.card;
+  },
+
   /** Brings a picture to what the model sees and classifies it. Works while a run is under way. */
   async classify(picture: Picture, settings?: PictureSettings): Promise<Classification> {
     const startedMs = performance.now();
-    const { model } = demandModel();
+    const { model, card } = demandModel();
     const normalized = normalizePicture(picture, settings);
-    if (normalized.kind === 'blank') return normalized;
-    const probabilities = await predictPicture(model, normalized.pixels);
-    return { ...normalized, probabilities, elapsedMs: performance.now() - startedMs };
+    if (normalized.kind === 'blank') {
+      return { ...normalized, verdict: { kind: 'cannotSay', reason: 'blank' } };
+    }
+    const { pixels, doubts } = normalized;
+    const { probabilities, remoteness } = await answerPicture(model, card.calibration, pixels);
+    return {
+      ...normalized,
+      probabilities,
+      verdict: judge({ probabilities, remoteness, doubts }),
+      elapsedMs: performance.now() - startedMs,
+    };
   },
 
   /**
@@ -366,14 +408,12 @@ function makeLive({ model, card }: LiveModel): ModelCard {
   discard(live?.model);
   live = { model, card };
   // Compiles what the first picture would otherwise wait for.
-  predictPicture(model, new Uint8Array(PIXELS)).catch(() => {});
+  answerPicture(model, card.calibration, new Uint8Array(PIXELS)).catch(() => {});
   return card;
 }
 
-function assertNoRun(): void {
-  if (run) {
-    throw new NothingThereError('A run is under way. Stop it before you bring in another model.');
-  }
+function assertNoRun(purpose = 'bring in another model'): void {
+  if (run) throw new NothingThereError(`A run is under way. Stop it before you ${purpose}.`);
 }
 
 function demandModel(): LiveModel {

@@ -1,23 +1,25 @@
 /**
- * Owns how an answer is shown: what the model says in words, and all ten probabilities with the top
- * three first.
+ * Owns how an answer is shown: the verdict in words, and all ten probabilities with the top three
+ * first.
  */
 import { CLASS_NAMES } from '../../fashion.ts';
 import type { Classification } from '../../image/picture.ts';
 import styles from './Answer.module.css';
-import { type Ranked, rank, sayAnswer, sayShare } from './words.ts';
+import { type Ranked, rank, sayAnswer, sayMore, sayShare } from './words.ts';
 
 type Garment = Extract<Classification, { kind: 'garment' }>;
 
 export function Answer({ classification }: { readonly classification: Garment }) {
   const ranked = rank(classification.probabilities);
+  const more = sayMore(classification);
   const top = ranked.slice(0, 3);
   const rest = ranked.slice(3).sort((a, b) => a.label - b.label);
   return (
-    <div className={styles.answer}>
+    <div className={styles.answer} data-verdict={classification.verdict.kind}>
       <p className={styles.words} data-testid="answer">
-        {sayAnswer(ranked)}
+        {sayAnswer(classification)}
       </p>
+      {more !== null && <p className={styles.more}>{more}</p>}
       <ol className={styles.bars} aria-label="Probability of each class, the top three first">
         {[...top, ...rest].map((entry, i) => (
           <Bar key={entry.label} entry={entry} isTop={i < 3} />

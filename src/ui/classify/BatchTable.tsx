@@ -11,7 +11,7 @@ import { confidenceOf, type Order, sortUploads } from './order.ts';
 import { PictureCanvas } from './PictureCanvas.tsx';
 import { changedSteps } from './steering.ts';
 import type { Upload } from './uploads.ts';
-import { rank, sayShare } from './words.ts';
+import { rank, sayAnswer, sayShare } from './words.ts';
 
 export interface BatchTableProps {
   readonly uploads: readonly Upload[];
@@ -205,10 +205,8 @@ function Outcome({ upload: { state } }: { readonly upload: Upload }) {
       );
     case 'answered': {
       const { classification } = state;
-      if (classification.kind === 'blank') {
-        return (
-          <span className={styles.reason}>Blank: nothing stands out from its background.</span>
-        );
+      if (classification.kind === 'blank' || classification.verdict.kind === 'cannotSay') {
+        return <span className={styles.reason}>{sayAnswer(classification)}</span>;
       }
       return <span className={styles.outcome}>{rank(classification.probabilities)[0]?.name}</span>;
     }

@@ -353,10 +353,7 @@ export function TryRoom() {
           )}
           {/* Spoken once a stroke has ended, not at every change on the way. */}
           <p className="unseen" role="status">
-            {!isDrawing && classification?.kind === 'garment'
-              ? sayAnswer(rank(classification.probabilities))
-              : ''}
-            {!isDrawing && classification?.kind === 'blank' ? 'Blank: nothing to classify.' : ''}
+            {!isDrawing && classification ? sayAnswer(classification) : ''}
           </p>
         </div>
 
@@ -404,7 +401,9 @@ export function TryRoom() {
                   : '. How well it does has not been measured on the test set yet.'}
               </>
             )}{' '}
-            It knows ten kinds of garment and will call anything one of them.
+            {card.calibration?.familiarity
+              ? 'It knows ten kinds of garment. What looks like none of them it declines to name, though not every time.'
+              : 'It knows ten kinds of garment and will call anything one of them.'}
           </p>
         )}
         {model.phase === 'loading' && <p className={styles.model}>The model is on its way.</p>}

@@ -1,12 +1,16 @@
 import { expect, it } from 'vitest';
-import { DEFAULT_SETTINGS, type Picture } from '../../image/picture.ts';
+import { DEFAULT_SETTINGS, type Picture, type Verdict } from '../../image/picture.ts';
 import { toCsv } from './batchCsv.ts';
 import { UNSTEERED } from './steering.ts';
 import type { Upload } from './uploads.ts';
 
 const picture: Picture = { width: 1, height: 1, data: new Uint8ClampedArray(4) };
 
-function answered(name: string, steering = UNSTEERED): Upload {
+function answered(
+  name: string,
+  steering = UNSTEERED,
+  verdict: Verdict = { kind: 'leaning', label: 3, rivals: [1] },
+): Upload {
   return {
     id: name,
     name,
@@ -19,6 +23,7 @@ function answered(name: string, steering = UNSTEERED): Upload {
         pixels: new Uint8Array(784),
         doubts: ['busyBackground', 'tiny'],
         steps: [],
+        verdict,
         probabilities: Float32Array.from([0, 0.25, 0, 0.75, 0, 0, 0, 0, 0, 0]),
         elapsedMs: 1,
       },
@@ -41,9 +46,17 @@ it('has headings, and a line with ten probabilities for each picture', () => {
     'file,answer,confidence,T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot,in words,doubts,steps changed by hand,error',
   );
   expect(row).toBe(
-    'dress.png,Dress,0.750000,0.000000,0.250000,0.000000,0.750000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,"Probably a dress, perhaps a pair of trousers.",busyBackground tiny,,',
+    'dress.png,Dress,0.750000,0.000000,0.250000,0.000000,0.750000,0.000000,0.000000,0.000000,0.000000,0.000000,0.000000,"Leaning towards a dress, perhaps a pair of trousers.",busyBackground tiny,,',
   );
   expect(end).toBe('');
+});
+
+it('gives no answer where the model gives none, but all its probabilities', () => {
+  const [, row] = lines(
+    toCsv([answered('cat.png', UNSTEERED, { kind: 'cannotSay', reason: 'unfamiliar' })]),
+  );
+  expect(row).toMatch(/^cat\.png,,,0\.000000,0\.250000,/);
+  expect(row).toContain('Cannot say: this looks like none of the ten.');
 });
 
 it('tells what was changed by hand, and what failed', () => {

@@ -22,7 +22,7 @@ type Row = Partial<Record<(typeof COLUMNS)[number], string>>;
 
 /**
  * One line for each picture, in the given order, below a line of headings. Probabilities are 0–1 with
- * six decimals. Pictures that still wait are left out.
+ * six decimals. Pictures that still wait are left out; those that the model cannot name have no answer.
  */
 export function toCsv(uploads: readonly Upload[]): string {
   const rows = uploads.flatMap((upload) => rowOf(upload) ?? []);
@@ -46,15 +46,18 @@ function rowOf({ name, steering, state }: Upload): Row | null {
       if (classification.kind === 'blank') {
         return { ...row, error: 'Nothing stands out from the background.' };
       }
-      const ranked = rank(classification.probabilities);
-      const shares = ranked.map((entry) => [entry.name, entry.probability.toFixed(6)] as const);
+      const { verdict, doubts, probabilities } = classification;
+      const shares = rank(probabilities).map(
+        ({ name, probability }) => [name, probability.toFixed(6)] as const,
+      );
+      const hasAnswer = verdict.kind !== 'cannotSay';
       return {
         ...row,
         ...Object.fromEntries(shares),
-        answer: shares[0]?.[0] ?? '',
-        confidence: shares[0]?.[1] ?? '',
-        'in words': sayAnswer(ranked),
-        doubts: classification.doubts.join(' '),
+        answer: (hasAnswer && shares[0]?.[0]) || '',
+        confidence: (hasAnswer && shares[0]?.[1]) || '',
+        'in words': sayAnswer(classification),
+        doubts: doubts.join(' '),
       };
     }
     default:

@@ -19,6 +19,7 @@ function upload(name: string, confidence: number | null): Upload {
               pixels: new Uint8Array(784),
               doubts: [],
               steps: [],
+              verdict: { kind: 'sure', label: 0 },
               probabilities: Float32Array.from([confidence, 1 - confidence]),
               elapsedMs: 1,
             },

@@ -8,8 +8,10 @@ export interface Order {
 
 /** Probability of the answer, 0–1; null where there is none. */
 export function confidenceOf({ state }: Upload): number | null {
-  if (state.phase !== 'answered' || state.classification.kind === 'blank') return null;
-  return Math.max(...state.classification.probabilities);
+  if (state.phase !== 'answered') return null;
+  const { classification } = state;
+  if (classification.kind === 'blank' || classification.verdict.kind === 'cannotSay') return null;
+  return Math.max(...classification.probabilities);
 }
 
 const NAMES = new Intl.Collator('en-GB', { numeric: true, sensitivity: 'base' });

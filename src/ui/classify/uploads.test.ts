@@ -18,6 +18,12 @@ interface Question {
   readonly fail: (error: Error) => void;
 }
 
+const BLANK: Classification = {
+  kind: 'blank',
+  steps: [],
+  verdict: { kind: 'cannotSay', reason: 'blank' },
+};
+
 /** Uploads whose questions wait until the test answers them. */
 function play(parts: Partial<UploadsParts> = {}) {
   const questions: Question[] = [];
@@ -28,7 +34,7 @@ function play(parts: Partial<UploadsParts> = {}) {
         questions.push({
           red: data[0],
           settings,
-          answer: (classification = { kind: 'blank', steps: [] }) => resolve(classification),
+          answer: (classification = BLANK) => resolve(classification),
           fail: reject,
         });
       }),

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { rank, sayAnswer, sayShare } from './words.ts';
+import type { Classification, Verdict } from '../../image/picture.ts';
+import { rank, sayAnswer, sayMore, sayShare } from './words.ts';
 
 function probabilities(shares: Record<number, number>): Float32Array {
   return Float32Array.from({ length: 10 }, (_, label) => shares[label] ?? 0);
@@ -11,13 +12,45 @@ it('ranks all ten, ties in label order', () => {
   expect(ranked[0]?.name).toBe('Ankle boot');
 });
 
-it.each([
-  [{ 9: 0.95, 7: 0.05 }, 'This looks like an ankle boot.'],
-  [{ 1: 0.85, 3: 0.15 }, 'This looks like a pair of trousers.'],
-  [{ 4: 0.6, 6: 0.3, 2: 0.1 }, 'Probably a coat, perhaps a shirt.'],
-  [{ 4: 0.4, 6: 0.35, 2: 0.25 }, 'Hard to tell: a coat, a shirt or a pullover.'],
-])('says how sure it is: %j', (shares, words) => {
-  expect(sayAnswer(rank(probabilities(shares)))).toBe(words);
+function answered(verdict: Verdict, shares: Record<number, number>): Classification {
+  return {
+    kind: 'garment',
+    pixels: new Uint8Array(784),
+    doubts: [],
+    steps: [],
+    probabilities: probabilities(shares),
+    verdict,
+    elapsedMs: 1,
+  };
+}
+
+it.each<[Verdict, Record<number, number>, string]>([
+  [{ kind: 'sure', label: 9 }, { 9: 1 }, 'Sure: an ankle boot.'],
+  [{ kind: 'sure', label: 1 }, { 1: 1 }, 'Sure: a pair of trousers.'],
+  [
+    { kind: 'leaning', label: 4, rivals: [6, 2] },
+    { 4: 0.6, 6: 0.2, 2: 0.2 },
+    'Leaning towards a coat, perhaps a shirt or a pullover.',
+  ],
+  [{ kind: 'leaning', label: 3, rivals: [] }, { 3: 1 }, 'Leaning towards a dress.'],
+  [
+    { kind: 'cannotSay', reason: 'unclear' },
+    { 4: 0.4, 6: 0.35, 2: 0.25 },
+    'Cannot say: this could be a coat, a shirt or a pullover.',
+  ],
+  [
+    { kind: 'cannotSay', reason: 'unfamiliar' },
+    { 8: 1 },
+    'Cannot say: this looks like none of the ten.',
+  ],
+])('says what the verdict is: %j', (verdict, shares, words) => {
+  expect(sayAnswer(answered(verdict, shares))).toBe(words);
+});
+
+it('says what to do where there is no answer, and what the nearest would be', () => {
+  const unfamiliar = answered({ kind: 'cannotSay', reason: 'unfamiliar' }, { 8: 0.9, 3: 0.1 });
+  expect(sayMore(unfamiliar)).toMatch(/from the front.*At a guess, a bag\.$/);
+  expect(sayMore(answered({ kind: 'sure', label: 3 }, { 3: 1 }))).toBeNull();
 });
 
 it('never rounds to certainty', () => {

@@ -2,6 +2,7 @@
  * Owns the words for an answer. Pure.
  */
 import { CLASS_NAMES } from '../../fashion.ts';
+import type { Classification, Verdict } from '../../image/picture.ts';
 
 const ARTICLES = ['a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'an'] as const;
 /** Names as they stand in a sentence; some of the data's own are headings. */
@@ -38,19 +39,71 @@ function noun(label: number): string {
   return `${ARTICLES[label] ?? 'a'} ${NOUNS[label] ?? 'garment'}`;
 }
 
-/** From here on one answer is given; below the other, none. */
-const SURE = 0.85;
-const LEANING = 0.5;
+/** "a, b or c" */
+function either(words: readonly string[]): string {
+  const last = words.at(-1) ?? '';
+  return words.length > 1 ? `${words.slice(0, -1).join(', ')} or ${last}` : last;
+}
 
-/** The answer as a person would give it: sure, leaning, or torn between the first few. */
-export function sayAnswer(ranked: readonly Ranked[]): string {
-  const [first, second, third] = ranked;
-  if (!first || !second || !third) return '';
-  if (first.probability >= SURE) return `This looks like ${noun(first.label)}.`;
-  if (first.probability >= LEANING) {
-    return `Probably ${noun(first.label)}, perhaps ${noun(second.label)}.`;
+/** The answer as a person would give it: sure, leaning with the rivals, or none. */
+export function sayAnswer(classification: Classification): string {
+  const { verdict } = classification;
+  switch (verdict.kind) {
+    case 'sure':
+      return `Sure: ${noun(verdict.label)}.`;
+    case 'leaning': {
+      const rivals = verdict.rivals.map(noun);
+      const perhaps = rivals.length > 0 ? `, perhaps ${either(rivals)}` : '';
+      return `Leaning towards ${noun(verdict.label)}${perhaps}.`;
+    }
+    case 'cannotSay':
+      return `Cannot say: ${sayReason(classification, verdict.reason)}.`;
+    default:
+      return verdict satisfies never;
   }
-  return `Hard to tell: ${noun(first.label)}, ${noun(second.label)} or ${noun(third.label)}.`;
+}
+
+type NoAnswer = Extract<Verdict, { kind: 'cannotSay' }>['reason'];
+
+function sayReason(classification: Classification, reason: NoAnswer): string {
+  switch (reason) {
+    case 'blank':
+      return 'nothing stands out from the background';
+    case 'busyBackground':
+      return 'no garment stands out from the background';
+    case 'unfamiliar':
+      return 'this looks like none of the ten';
+    case 'unclear':
+      return `this could be ${either(guesses(classification, 3))}`;
+    default:
+      return reason satisfies never;
+  }
+}
+
+function guesses(classification: Classification, count: number): string[] {
+  if (classification.kind === 'blank') return [];
+  return rank(classification.probabilities)
+    .slice(0, count)
+    .map(({ label }) => noun(label));
+}
+
+/** What to do where there is no answer, doubts apart; null where there is nothing to add. */
+export function sayMore(classification: Classification): string | null {
+  const { verdict } = classification;
+  if (verdict.kind !== 'cannotSay') return null;
+  const [guess] = guesses(classification, 1);
+  switch (verdict.reason) {
+    case 'blank':
+      return 'A garment on a plain sheet of another colour works best.';
+    case 'busyBackground':
+      return `At a guess, ${guess}.`;
+    case 'unfamiliar':
+      return `It differs from the training pictures more than nearly every garment does. One whole garment, upright and seen from the front, works best. At a guess, ${guess}.`;
+    case 'unclear':
+      return 'No single answer is more likely right than wrong. A clearer outline helps.';
+    default:
+      return verdict.reason satisfies never;
+  }
 }
 
 /** A probability as text of whole percents, never "0 %" or "100 %" for what is not quite that. */

@@ -22,6 +22,7 @@ import { session, useSession } from '../useSession.ts';
 import { CellGarments } from './CellGarments.tsx';
 import { ClassTable } from './ClassTable.tsx';
 import styles from './EvaluateRoom.module.css';
+import { Trust } from './Trust.tsx';
 
 const NUM_WORST = 6;
 
@@ -119,6 +120,7 @@ function Contents() {
       )}
 
       {current && <Details key={card.id} evaluation={current} info={info} />}
+      <Trust card={card} evaluation={current} info={info} isLearning={isLearning} />
     </>
   );
 }
