@@ -97,6 +97,15 @@ export function isPlain(background: Background): boolean {
   return background.spread <= PLAIN_SPREAD;
 }
 
+/** From this lightness on a background is taken for white paper, up to the other for black. */
+export const WHITE_FROM = 190;
+export const BLACK_TO = 60;
+
+export function isNearWhiteOrBlack(background: Background): boolean {
+  const level = lightness(...background.color);
+  return level >= WHITE_FROM || level <= BLACK_TO;
+}
+
 /** Thickness of the border, as a share of the shorter edge. */
 const BORDER_SHARE = 0.04;
 

@@ -42,13 +42,23 @@ const MAX_SHARE = 0.98;
 /** What a tolerance of e is worth in log-odds. */
 const TOLERANCE_ODDS = 2;
 
+export interface Cut {
+  readonly mask: Mask;
+  /**
+   * Share of the pixels (0–1) that their colour alone puts on the side that they are on. High where
+   * garment and background have colours of their own, whatever else is in the picture.
+   */
+  readonly agreement: number;
+}
+
 /**
  * Where the garment is, without holes, or null where colours and places cannot tell.
  *
- * @param picture about 128 pixels long; opaque
+ * @param picture 128 to 224 pixels long; opaque
+ * @param placeWeight how much the place in the picture counts: 1 on a busy background, 0 on a plain one
  * @param tolerance above 1 gives more to the background, below 1 more to the garment
  */
-export function cutGarment(picture: Picture, tolerance: number): Mask | null {
+export function cutGarment(picture: Picture, tolerance: number, placeWeight: number): Cut | null {
   const { width, height, data } = picture;
   const numPixels = width * height;
   const border = Math.max(1, Math.round(Math.min(width, height) * BORDER_SHARE));
@@ -59,7 +69,7 @@ export function cutGarment(picture: Picture, tolerance: number): Mask | null {
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const i = y * width + x;
-      place[i] = placeOdds((2 * x + 1) / width - 1, (2 * y + 1) / height - 1);
+      place[i] = placeWeight * placeOdds((2 * x + 1) / width - 1, (2 * y + 1) / height - 1);
       const [red, green, blue] = [data[i * 4]!, data[i * 4 + 1]!, data[i * 4 + 2]!];
       light[i] = lightness(red, green, blue);
       bins[i] = binOf(red, green, blue);
@@ -76,6 +86,7 @@ export function cutGarment(picture: Picture, tolerance: number): Mask | null {
   const filter = createGuidedFilter(light, width, height, SMOOTH_RADIUS, EDGE_VARIANCE);
   const bias = TOLERANCE_ODDS * Math.log(tolerance);
   let mask: Mask | null = null;
+  let agreement = 0;
   for (let round = 0; round < NUM_ROUNDS; round++) {
     const colorOdds = compareColors(colorsOf(bins, garment), colorsOf(bins, background));
     const trust = round === 0 ? 1 : LATER_PLACE;
@@ -86,9 +97,18 @@ export function cutGarment(picture: Picture, tolerance: number): Mask | null {
     const share = areaOf(mask) / numPixels;
     if (share < MIN_SHARE || share > MAX_SHARE) return null;
     garment = mask.inside;
+    agreement = agreementOf(colorOdds, bins, garment);
     background = garment.map((value) => 1 - value);
   }
-  return mask && fillHoles(mask);
+  return mask && { mask: fillHoles(mask), agreement };
+}
+
+function agreementOf(colorOdds: Float32Array, bins: Uint16Array, garment: Uint8Array): number {
+  let count = 0;
+  for (let i = 0; i < garment.length; i++) {
+    if (colorOdds[bins[i]!]! > 0 === (garment[i] === 1)) count += 1;
+  }
+  return count / garment.length;
 }
 
 /** 1 where a value exceeds the level. A plain loop: `Uint8Array.from` walks an iterator. */

@@ -98,10 +98,7 @@ describe('normalizePicture', () => {
     const data = new Uint8ClampedArray(width * height * 4).fill(255);
     for (let y = 800; y < 2200; y++) data.fill(60, (y * width + 1000) * 4, (y * width + 3000) * 4);
     const photo = { width, height, data };
-    normalizePicture(photo);
-    const startedAt = performance.now();
-    normalizePicture(photo);
-    // 10 to 25 ms on an idle core; room for a busy machine.
-    expect(performance.now() - startedAt).toBeLessThan(250);
+    const pixels = pixelsOf(normalizePicture(photo));
+    expect(pixels.filter((level) => level > 150).length).toBeGreaterThan(28 * 18);
   });
 });

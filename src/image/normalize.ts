@@ -4,7 +4,7 @@
  * very function.
  */
 import { SIDE } from '../fashion.ts';
-import { type Background, estimateBackground, flattenPicture, isPlain } from './background.ts';
+import { estimateBackground, flattenPicture } from './background.ts';
 import { fitToSide, sharpen, spreadLevels, squash } from './fit.ts';
 import { areaOf, boxOf, type Mask } from './mask.ts';
 import {
@@ -17,7 +17,7 @@ import {
   type StepName,
 } from './picture.ts';
 import { shrinkPicture } from './resample.ts';
-import { segmentGarment } from './segment.ts';
+import { type Segmentation, segmentGarment } from './segment.ts';
 import { fillOutline, mustNegate, toTones } from './tone.ts';
 import { trimToEdges } from './trim.ts';
 import { cropPicture, turnBack, turnPicture } from './turn.ts';
@@ -53,11 +53,12 @@ export function normalizePicture(
   show('picture', 'Your picture', flat);
 
   const background = estimateBackground(flat);
-  const mask = isOn('garment')
+  const segmentation = isOn('garment')
     ? segmentGarment(flat, background, settings.tolerance)
-    : wholeMask(flat);
-  const outline = mask && boxOf(mask);
-  if (!mask || !outline) return { kind: 'blank', steps };
+    : { mask: wholeMask(flat), isCertain: true, contrast: 255 };
+  const outline = segmentation && boxOf(segmentation.mask);
+  if (!segmentation || !outline) return { kind: 'blank', steps };
+  const { mask } = segmentation;
   show('garment', 'Background taken away', withoutBackground(flat, mask));
 
   const negate =
@@ -79,22 +80,39 @@ export function normalizePicture(
 
   const pixels = isOn('levels') ? spreadLevels(crisp) : Uint8Array.from(crisp, Math.round);
   show('levels', 'Brightness as in the training data', greyPicture(pixels, FINAL_SIZE));
-  return { kind: 'garment', pixels, doubts: doubtsAbout(background, mask), steps };
+  return { kind: 'garment', pixels, doubts: doubtsAbout(segmentation), steps };
 }
 
 const FINAL_SIZE = { width: SIDE, height: SIDE };
 
-/** Shares of the picture below which a garment is tiny and above which it has no border. */
+/** Share of the picture below which a garment is tiny. */
 const TINY_SHARE = 0.01;
-const WHOLE_SHARE = 0.97;
+/** Share of the outermost pixels from which a garment has no border around it. */
+const BORDERLESS_SHARE = 0.6;
+/** Contrast below which a garment hardly stands out. */
+const FAINT_CONTRAST = 24;
 
-function doubtsAbout(background: Background, mask: Mask): Doubt[] {
-  const share = areaOf(mask) / mask.inside.length;
+function doubtsAbout({ mask, isCertain, contrast }: Segmentation): Doubt[] {
   const doubts: Doubt[] = [];
-  if (!isPlain(background)) doubts.push('busyBackground');
-  if (share > WHOLE_SHARE) doubts.push('noBorder');
-  if (share < TINY_SHARE) doubts.push('tiny');
+  if (!isCertain) doubts.push('busyBackground');
+  if (shareOfEdge(mask) > BORDERLESS_SHARE) doubts.push('noBorder');
+  if (contrast < FAINT_CONTRAST) doubts.push('faint');
+  if (areaOf(mask) < TINY_SHARE * mask.inside.length) doubts.push('tiny');
   return doubts;
+}
+
+/** Share (0–1) of the outermost pixels that the mask covers. */
+function shareOfEdge({ width, height, inside }: Mask): number {
+  let covered = 0;
+  let count = 0;
+  for (let i = 0; i < inside.length; i++) {
+    const x = i % width;
+    const y = Math.floor(i / width);
+    if (x > 0 && y > 0 && x < width - 1 && y < height - 1) continue;
+    covered += inside[i]!;
+    count += 1;
+  }
+  return covered / count;
 }
 
 function wholeMask({ width, height }: Picture): Mask {

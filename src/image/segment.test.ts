@@ -4,7 +4,8 @@ import { paint } from './fixtures.ts';
 import type { Picture } from './picture.ts';
 import { segmentGarment, splitInTwo } from './segment.ts';
 
-const segment = (picture: Picture) => segmentGarment(picture, estimateBackground(picture), 1);
+const segment = (picture: Picture) =>
+  segmentGarment(picture, estimateBackground(picture), 1)?.mask ?? null;
 const isSquare = (x: number, y: number) => x >= 30 && x < 70 && y >= 30 && y < 70;
 
 describe('splitInTwo', () => {
@@ -32,7 +33,10 @@ describe('segmentGarment', () => {
     const mask = segment(
       paint(100, 100, (x, y) => (isSquare(x, y) ? [255, 40, 90] : [40, 150, 90])),
     );
-    expect(mask?.inside.reduce((sum, value) => sum + value)).toBe(1600);
+    // The smoothing rounds the corners.
+    const area = mask?.inside.reduce((sum, value) => sum + value);
+    expect(area).toBeGreaterThan(1500);
+    expect(area).toBeLessThan(1700);
   });
 
   it('keeps faint parts that hang together with clear ones', () => {

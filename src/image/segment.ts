@@ -2,7 +2,13 @@
  * Owns telling the garment from what lies behind it: colour distance to the background, two
  * thresholds on it, and the tidying of the mask that results.
  */
-import { type Background, isPlain, lightness, paintBackground } from './background.ts';
+import {
+  type Background,
+  isNearWhiteOrBlack,
+  isPlain,
+  lightness,
+  paintBackground,
+} from './background.ts';
 import { cutGarment } from './cut.ts';
 import {
   close,
@@ -80,13 +86,24 @@ const CUT_SIDE = 128;
 /** Radius of the tidying on a busy background, as a share of the longest edge. */
 const TIDY_SHARE = 1 / 112;
 
+/** Agreement of colours and places from which a cut is to be trusted. */
+const CERTAIN_AGREEMENT = 0.95;
+
+export interface Segmentation {
+  readonly mask: Mask;
+  /** Whether garment and background are told apart by more than a guess. */
+  readonly isCertain: boolean;
+  /** RGB distance (0–255) between the middle of what stands out and of what does not. */
+  readonly contrast: number;
+}
+
 /**
  * Where the garment is, or null where nothing stands out from the background.
  *
- * On a plain background, faint parts count as garment when they hang together with parts that stand
+ * On a sheet near white or black, faint parts count as garment when they hang together with parts that stand
  * out clearly and lie on the same side of the background, darker or lighter; several parts may stand
- * apart (the straps of a sandal). On a busy one the colours of both sides are learnt from the
- * picture, and the largest part counts. Either way what the garment encloses is its own, whatever its colour.
+ * apart (the straps of a sandal). On any other background the colours of both sides are learnt from
+ * the picture, and the largest parts count: a garment may well have the tone of a grey sheet. Either way what the garment encloses is its own, whatever its colour.
  *
  * @param tolerance factor on both thresholds; 1 as estimated
  */
@@ -94,7 +111,7 @@ export function segmentGarment(
   picture: Picture,
   background: Background,
   tolerance: number,
-): Mask | null {
+): Segmentation | null {
   const { width, height, data } = picture;
   const distance = distanceFrom(background, picture);
   const split = splitInTwo(distance);
@@ -106,12 +123,17 @@ export function segmentGarment(
   const clear: Mask = { width, height, inside: strong };
 
   const faint = Math.max(MIN_FAINT, 2 * background.spread) * tolerance;
-  if (!isPlain(background) || faint >= threshold) {
-    const small = shrinkPicture(picture, CUT_SIDE);
-    const cut = cutGarment(small, tolerance);
-    if (cut) return enlargeMask(cut, width, height);
+  const isMidTone = isPlain(background) && !isNearWhiteOrBlack(background);
+  if (!isPlain(background) || faint >= threshold || isMidTone) {
+    const small = isMidTone ? picture : shrinkPicture(picture, CUT_SIDE);
+    const cut = cutGarment(small, tolerance, isMidTone ? 0 : 1);
+    if (cut) {
+      const isCertain = cut.agreement >= CERTAIN_AGREEMENT;
+      return { mask: enlargeMask(cut.mask, width, height), isCertain, contrast: split.contrast };
+    }
     const radius = Math.round(Math.max(width, height) * TIDY_SHARE);
-    return fillHoles(keepLargest(open(close(clear, radius), radius), 1));
+    const mask = fillHoles(keepLargest(open(close(clear, radius), radius), 1));
+    return { mask, isCertain: false, contrast: split.contrast };
   }
 
   const behind = paintBackground(background, { width, height });
@@ -125,5 +147,6 @@ export function segmentGarment(
     const isFaint = distance[i]! > faint && difference(i) * balance >= 0;
     inside[i] = strong[i] === 1 || isFaint ? 1 : 0;
   }
-  return fillHoles(keepLargest(keepTouching({ width, height, inside }, clear), PART_SHARE));
+  const parts = keepLargest(keepTouching({ width, height, inside }, clear), PART_SHARE);
+  return { mask: fillHoles(parts), isCertain: true, contrast: split.contrast };
 }

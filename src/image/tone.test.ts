@@ -10,7 +10,7 @@ const isGarment = (x: number, y: number) => x >= 12 && x < 88 && y >= 12 && y < 
 function scene(garment: number | Color, behind: number | Color) {
   const picture = paint(100, 100, (x, y) => (isGarment(x, y) ? garment : behind));
   const background = estimateBackground(picture);
-  const mask = segmentGarment(picture, background, 1);
+  const mask = segmentGarment(picture, background, 1)?.mask;
   if (!mask) throw new Error('The scene is blank.');
   return { picture, background, mask, negate: mustNegate(picture, mask, background) };
 }
@@ -55,7 +55,7 @@ describe('fillOutline', () => {
       return isGarment(x, y) && !isInner ? 60 : 255;
     });
     const background = estimateBackground(picture);
-    const mask = segmentGarment(picture, background, 1);
+    const mask = segmentGarment(picture, background, 1)?.mask;
     if (!mask) throw new Error('The scene is blank.');
     return { tones: toTones(picture, mask, background, true), mask };
   };

@@ -2,7 +2,15 @@
  * Owns tones: from a colour picture and its mask to grey levels as the training data has them, a
  * light garment on black.
  */
-import { type Background, isPlain, lightness, paintBackground, quantile } from './background.ts';
+import {
+  type Background,
+  BLACK_TO,
+  isPlain,
+  lightness,
+  paintBackground,
+  quantile,
+  WHITE_FROM,
+} from './background.ts';
 import type { Mask } from './mask.ts';
 import type { Picture } from './picture.ts';
 
@@ -29,10 +37,6 @@ export function mustNegate(picture: Picture, mask: Mask, background: Background)
   }
   return balance < 0;
 }
-
-/** From this lightness on the background is taken for white paper, up to the other for black. */
-const WHITE_FROM = 190;
-const BLACK_TO = 60;
 
 /**
  * Grey levels of the garment, 0–255, and 0 outside the mask. A background near white or black is

@@ -14,6 +14,8 @@ const MIRRORED_SHARE = 0.5;
  * give or take a pixel: that pixel is what it is for.
  */
 const MOVED_SHARE = 0.3;
+/** Share of the pictures that stay studio shots where the others are made like photos. */
+const STUDIO_SHARE = 0.25;
 /** Furthest that a picture moves, in pixels, along each axis. */
 const MAX_SHIFT = 1;
 
@@ -55,8 +57,11 @@ export function augmentBatch(
   if (augmentation === 'none') return;
   for (let index = 0; index < numPictures; index++) {
     const picture = pictures.subarray(index * PIXELS, (index + 1) * PIXELS);
-    if (augmentation === 'photos') varyLikePhoto(picture, picture, random);
-    else changePicture(picture, drawChange(random));
+    if (augmentation === 'photos' && random() >= STUDIO_SHARE) {
+      varyLikePhoto(picture, picture, random);
+    } else {
+      changePicture(picture, drawChange(random));
+    }
   }
 }
 

