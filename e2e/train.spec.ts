@@ -230,3 +230,37 @@ test('a run that diverges says so, and the model still classifies', async ({ pag
   await waitForState(page, (state) => state.model.phase === 'live');
   expectProbabilities(await classifySomething(page));
 });
+
+test('how the pictures are varied is there to be seen', async ({ page }) => {
+  await openWithSample(page);
+  const varied = trainRoom(page).getByRole('img', { name: /7 times varied$/ });
+  const original = trainRoom(page)
+    .getByRole('img', { name: /as it is in the data$/ })
+    .first();
+  /** Whether every variation of the first garment is the garment itself. */
+  const isUnchanged = () =>
+    varied.first().evaluate((row) => {
+      const canvas = row.parentElement?.querySelector('canvas');
+      const drawn = [...row.querySelectorAll('canvas')].map((each) => each.toDataURL());
+      return drawn.every((url) => url === canvas?.toDataURL());
+    });
+
+  await trainRoom(page).getByText('How the pictures are varied').click();
+  await expect(varied).toHaveCount(6);
+  await expect.poll(isUnchanged).toBe(false);
+
+  await trainRoom(page)
+    .getByRole('radio', { name: /^Quick look/ })
+    .check({ force: true });
+  await expect.poll(isUnchanged).toBe(true);
+  await trainRoom(page)
+    .getByRole('radio', { name: /^Photos and drawings/ })
+    .check({ force: true });
+  await expect.poll(isUnchanged).toBe(false);
+
+  const before = await original.evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
+  await trainRoom(page).getByRole('button', { name: 'Others' }).click();
+  await expect
+    .poll(() => original.evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL()))
+    .not.toBe(before);
+});
