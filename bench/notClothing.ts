@@ -411,11 +411,11 @@ export async function reportHonesty(request: HonestyRequest): Promise<void> {
 
   console.log(
     `
-Declined as unlike the training data, at the threshold that keeps 95 % of held-out rows. AUROC against
-the test images: of our score, of energy, of the greatest logit. Then what is said in all.
-* the kinds that the score was chosen on, with other seeds.
+Declined as unlike the training data, at the model's own threshold and at the one that keeps 95 % of
+the test images. AUROC against these: of our score, of energy, of the greatest logit. Then what is said
+in all. * the kinds that the score was chosen on, with other seeds.
 
-  kind                      n declined    ours  energy   logit     sure  leaning  cannot say`,
+  kind                      n declined at 95 %    ours  energy   logit     sure  leaning  cannot say`,
   );
   printRow('test images', onTest, known);
   const kinds = [...REPORT_KINDS, ...DEVELOPMENT_KINDS];
@@ -446,7 +446,7 @@ async function calibrateHere(request: HonestyRequest): Promise<Calibration | nul
   const isKnown = findHeldOut(card, { name, numRows: dataset.labels.length }) === 'known';
   if (!recipe || !isKnown) return null;
   const split = splitRows(dataset, recipe.validationShare, recipe.seed);
-  return calibrateModel({ model, dataset, data: name, split });
+  return calibrateModel({ model, dataset, data: name, split, augment: recipe.augment });
 }
 
 /** Scores that grow with unfamiliarity, all infinite for a picture in which nothing stands out. */
@@ -517,6 +517,7 @@ type Known = { readonly [Name in keyof Scores]: readonly number[] };
 function printRow(name: string, verdicts: readonly PictureVerdict[], known: Known): void {
   const share = (isOne: (verdict: PictureVerdict) => boolean) =>
     `${((verdicts.filter(isOne).length / verdicts.length) * 100).toFixed(1)} %`;
+  const keeping = known.remoteness[Math.ceil(0.95 * known.remoteness.length) - 1] ?? 1;
   const kind = (wanted: Verdict['kind']) => share((verdict) => verdict.kind === wanted);
   const area = (score: keyof Scores) =>
     areaUnderCurve(
@@ -527,6 +528,7 @@ function printRow(name: string, verdicts: readonly PictureVerdict[], known: Know
     [name.padEnd(22), 22],
     [String(verdicts.length), 5],
     [share(({ scores }) => scores.remoteness > 1), 9],
+    [share(({ scores }) => scores.remoteness > keeping), 8],
     [area('remoteness'), 8],
     [area('energy'), 8],
     [area('logit'), 8],

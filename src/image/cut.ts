@@ -12,8 +12,8 @@ import { createGuidedFilter } from './guidedFilter.ts';
 import { areaOf, fillHoles, keepLargest, type Mask } from './mask.ts';
 import type { Picture } from './picture.ts';
 
-/** Turns of guessing. After the fourth next to nothing moves. */
-const NUM_ROUNDS = 4;
+/** Turns of guessing. Few pictures change after the fourth, hardly one after the sixth. */
+const NUM_ROUNDS = 6;
 /** Thickness of the border that the background is first learnt from, as a share of the shorter edge. */
 const BORDER_SHARE = 0.05;
 /** Share of the pixels, those least like the border, that the garment is first learnt from. */
@@ -33,7 +33,7 @@ const SMOOTH_RADIUS = 3;
 const EDGE_VARIANCE = 60;
 
 /** Parts of at least this share of the largest belong to the garment: what stripes cut it into. */
-const PART_SHARE = 0.3;
+const PART_SHARE = 0.15;
 
 /** Shares of the picture outside of which a guess has gone astray. */
 const MIN_SHARE = 0.01;

@@ -3,6 +3,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createRandom, type Dataset, splitRows } from '../data/dataset.ts';
 import { PIXELS } from '../fashion.ts';
+import { augmentBatch } from './augment.ts';
 import { answerPicture, calibrateModel } from './calibrate.ts';
 import { measureReliability } from './calibration.ts';
 import { evaluateModel } from './evaluate.ts';
@@ -56,11 +57,12 @@ const split = splitRows(dataset, 0.2, 5);
 describe('calibrateModel', () => {
   it('makes a boaster honest, knows what is unlike the data, and keeps no tensor', async () => {
     const model = makeJudge(60);
-    await calibrateModel({ model, dataset, data: 'bands.csv', split });
+    await calibrateModel({ model, dataset, data: 'bands.csv', split, augment: 'none' });
     const before = tf.memory().numTensors;
     const seen: number[] = [];
-    const calibration = await calibrateModel({ model, dataset, data: 'bands.csv', split }, (done) =>
-      seen.push(done),
+    const calibration = await calibrateModel(
+      { model, dataset, data: 'bands.csv', split, augment: 'none' },
+      (done) => seen.push(done),
     );
     expect(calibration).toMatchObject({ data: 'bands.csv', numRows: 400 });
     expect(calibration.temperature).toBeGreaterThan(1.2);
@@ -80,9 +82,41 @@ describe('calibrateModel', () => {
     model.dispose();
   });
 
+  it('finds varied pictures less strange where the model was trained on such', async () => {
+    const model = makeJudge(60);
+    const varied = dataset.pixels.slice(0, 200 * PIXELS);
+    augmentBatch(varied, 200, 'photos', createRandom(3));
+    const numDeclined = async (augment: 'none' | 'photos') => {
+      const calibration = await calibrateModel({
+        model,
+        dataset,
+        data: 'bands.csv',
+        split,
+        augment,
+      });
+      let count = 0;
+      for (let at = 0; at < varied.length; at += PIXELS) {
+        const pixels = varied.subarray(at, at + PIXELS);
+        const { remoteness } = await answerPicture(model, calibration, pixels);
+        if (remoteness !== null && remoteness > 1) count += 1;
+      }
+      return count;
+    };
+    const strange = await numDeclined('none');
+    expect(strange).toBeGreaterThan(40);
+    expect(await numDeclined('photos')).toBeLessThan(strange / 2);
+    model.dispose();
+  });
+
   it('calibrates a network without a head to look behind, and claims no more', async () => {
     const model = makeJudge(60, false);
-    const calibration = await calibrateModel({ model, dataset, data: 'bands.csv', split });
+    const calibration = await calibrateModel({
+      model,
+      dataset,
+      data: 'bands.csv',
+      split,
+      augment: 'none',
+    });
     expect(calibration.familiarity).toBeNull();
     expect(calibration.temperature).toBeGreaterThan(1.2);
     const pixels = dataset.pixels.subarray(0, PIXELS);

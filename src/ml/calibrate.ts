@@ -3,12 +3,14 @@
  * a picture.
  */
 import type * as tf from '@tensorflow/tfjs';
-import { type Dataset, gatherLabels, type Split } from '../data/dataset.ts';
+import { createRandom, type Dataset, type Split, selectRows } from '../data/dataset.ts';
 import { NUM_CLASSES } from '../fashion.ts';
+import { augmentBatch } from './augment.ts';
 import { type Calibration, fitTemperature, softmaxAt, toLogits } from './calibration.ts';
 import { fitFamiliarity, remotenessOf } from './familiarity.ts';
 import { examine, examineRows } from './features.ts';
 import { predictPicture, predictRows } from './predict.ts';
+import type { Augmentation } from './recipe.ts';
 
 /** What a model makes of one picture. */
 export interface PictureAnswer {
@@ -55,16 +57,20 @@ export interface CalibrationRequest {
   readonly data: string;
   /** As the model was trained: it never learnt from the validation rows. */
   readonly split: Split;
+  /** As in training: what a model has learnt to know, it is not to call unfamiliar. */
+  readonly augment: Augmentation;
 }
 
 /**
  * Looks at the rows that were held out from training, and at some that were not, and learns from them
- * how far to believe the model. The model stays as it is.
+ * how far to believe the model. The model stays as it is. After a training on pictures varied like
+ * photos, what is familiar is learnt of rows as they are and of varied ones, as many of each; the
+ * temperature is always of rows as they are.
  *
  * @param onProgress Hears after each batch how many rows are done; ends the work by throwing.
  */
 export async function calibrateModel(
-  { model, dataset, data, split }: CalibrationRequest,
+  { model, dataset, data, split, augment }: CalibrationRequest,
   onProgress?: (done: number, total: number) => void,
 ): Promise<Calibration> {
   const heldOut = split.validation;
@@ -73,33 +79,60 @@ export async function calibrateModel(
     { length: Math.min(MAX_KNOWN, split.train.length) },
     (_, i) => split.train[Math.floor(i * step)] as number,
   );
-  const total = heldOut.length + known.length;
-  const labels = new Uint8Array(heldOut.length);
-  gatherLabels(dataset, heldOut, labels);
+  const numLooks = augment === 'photos' ? 2 : 1;
+  const total = numLooks * (heldOut.length + known.length);
+  let numBefore = 0;
+  const tell = (done: number) => onProgress?.(numBefore + done, total);
+  const look = async (pictures: Dataset) => {
+    const found = await featuresOf(model, pictures, tell);
+    numBefore += pictures.labels.length;
+    return found;
+  };
   const numRows = heldOut.length;
-
-  const outside = await featuresOf(model, dataset, heldOut, (done) => onProgress?.(done, total));
-  if (!outside) {
+  const outside = selectRows(dataset, heldOut);
+  const seen = await look(outside);
+  if (!seen) {
     const probabilities = await predictRows(model, dataset, heldOut, (done) =>
       onProgress?.(done, numRows),
     );
-    const temperature = fitTemperature(toLogits(probabilities), labels);
+    const temperature = fitTemperature(toLogits(probabilities), outside.labels);
     return { data, numRows, temperature, familiarity: null };
   }
-  const temperature = fitTemperature(outside.logits, labels);
-  const inside = await featuresOf(model, dataset, known, (done) =>
-    onProgress?.(numRows + done, total),
+  const temperature = fitTemperature(seen.logits, outside.labels);
+
+  const inside = selectRows(dataset, known);
+  const features = { inside: [] as Float32Array[], outside: [seen.features] };
+  for (const pictures of [inside, ...(numLooks === 2 ? [vary(inside, 1)] : [])]) {
+    features.inside.push((await look(pictures))?.features ?? new Float32Array(0));
+  }
+  if (numLooks === 2) {
+    features.outside.push((await look(vary(outside, 2)))?.features ?? new Float32Array(0));
+  }
+  const labels = new Uint8Array(numLooks * known.length);
+  for (let at = 0; at < labels.length; at += known.length) labels.set(inside.labels, at);
+  const familiarity = fitFamiliarity(
+    { features: join(features.inside), labels },
+    join(features.outside),
+    seen.numFeatures,
   );
-  const knownLabels = new Uint8Array(known.length);
-  gatherLabels(dataset, known, knownLabels);
-  const familiarity =
-    inside &&
-    fitFamiliarity(
-      { features: inside.features, labels: knownLabels },
-      outside.features,
-      outside.numFeatures,
-    );
   return { data, numRows, temperature, familiarity };
+}
+
+/** Copies, changed as in a training with 'photos'. */
+function vary({ pixels, labels }: Dataset, seed: number): Dataset {
+  const varied = pixels.slice();
+  augmentBatch(varied, labels.length, 'photos', createRandom(seed));
+  return { pixels: varied, labels };
+}
+
+function join(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 interface Look {
@@ -110,13 +143,13 @@ interface Look {
   readonly logits: Float32Array;
 }
 
-/** Null where the network gives no features. */
+/** A look at every row; null where the network gives no features. */
 async function featuresOf(
   model: tf.LayersModel,
   dataset: Dataset,
-  rows: Uint32Array,
   onBatch: (done: number) => void,
 ): Promise<Look | null> {
+  const rows = Uint32Array.from(dataset.labels, (_, row) => row);
   const logits = new Float32Array(rows.length * NUM_CLASSES);
   let features = new Float32Array(0);
   let numFeatures = 0;

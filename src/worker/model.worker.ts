@@ -152,7 +152,8 @@ const api = {
     };
     const calibrate = async () => {
       const split = splitRows(dataset, recipe.validationShare, recipe.seed);
-      note({ calibration: await calibrateModel({ model, dataset, data: name, split }) });
+      const { augment } = recipe;
+      note({ calibration: await calibrateModel({ model, dataset, data: name, split, augment }) });
     };
     let stepsPerEpoch = 1;
     let toldAtMs = 0;
@@ -238,7 +239,7 @@ const api = {
     }
     const split = splitRows(dataset, recipe.validationShare, recipe.seed);
     const calibration = await using(model, () =>
-      calibrateModel({ model, dataset, data: name, split }, onProgress),
+      calibrateModel({ model, dataset, data: name, split, augment: recipe.augment }, onProgress),
     );
     if (live?.model !== model) return demandModel().card;
     live = { model, card: { ...live.card, calibration } };
