@@ -228,7 +228,9 @@ test('a silhouette lies under the drawing and never reaches the model', async ({
   expect(await isSheetEmpty(page)).toBe(true);
   await expect(blank(page)).toBeVisible();
 
-  // Trousers over the silhouette of a dress are trousers, to the pixel as without it.
+  // Trousers over the silhouette of a dress are trousers, pixel for pixel as without it, but for the
+  // fraction of a pixel by which the sheet has moved on the page meanwhile.
+  const MOST_APART = 4;
   await stroke(page, TROUSER);
   await expectAnswer(page, TROUSER_LABEL);
   const traced = await seenPixels(page);
@@ -237,7 +239,12 @@ test('a silhouette lies under the drawing and never reaches the model', async ({
   await expect(page.getByTestId('silhouette')).toHaveCount(0);
   await press(page, 'Clear the pad');
   await stroke(page, TROUSER);
-  await expect.poll(() => seenPixels(page)).toEqual(traced);
+  await expect
+    .poll(async () => {
+      const again = await seenPixels(page);
+      return Math.max(...(traced ?? []).map((level, i) => Math.abs(level - (again?.[i] ?? 0))));
+    })
+    .toBeLessThanOrEqual(MOST_APART);
 
   await press(page, 'Clear the pad');
   await press(page, 'Trace: Dress');
