@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { estimateBackground, flattenPicture, isPlain } from './background.ts';
+import { estimateBackground, flattenPicture, isPlain, paintBackground } from './background.ts';
 import { paint } from './fixtures.ts';
 
 describe('flattenPicture', () => {
@@ -43,5 +43,33 @@ describe('estimateBackground', () => {
     expect(isPlain(estimateBackground(paint(50, 50, (x) => 240 + (x % 3))))).toBe(true);
     const checks = paint(50, 50, (x, y) => (((x >> 2) + (y >> 2)) % 2 === 0 ? 90 : 160));
     expect(isPlain(estimateBackground(checks))).toBe(false);
+  });
+});
+
+describe('a shaded backdrop', () => {
+  /** Light that falls off to one side and towards the corners. */
+  const shade = (x: number, y: number) => 230 - 0.2 * x - 0.001 * (x - 60) ** 2 - 0.002 * y * y;
+  const withGarment = paint(120, 100, (x, y) =>
+    // It leaves the picture at the bottom, as many do.
+    x > 40 && x < 80 && y > 20 ? [90, 30, 40] : [shade(x, y), shade(x, y), shade(x, y) - 10],
+  );
+
+  it('is plain, and known behind the garment too', () => {
+    const background = estimateBackground(withGarment);
+    expect(isPlain(background)).toBe(true);
+    const painted = paintBackground(background, withGarment);
+    for (const [x, y] of [
+      [5, 5],
+      [60, 60],
+      [110, 90],
+    ] as const) {
+      expect(Math.abs((painted[(y * 120 + x) * 3] ?? 0) - shade(x, y))).toBeLessThan(4);
+    }
+  });
+
+  it('is not what a carpet is taken for', () => {
+    const carpet = paint(120, 100, (x, y) => ((x * 31 + y * 17) % 7) * 25);
+    expect(estimateBackground(carpet).shading).toBeNull();
+    expect(isPlain(estimateBackground(carpet))).toBe(false);
   });
 });

@@ -103,7 +103,14 @@ export const BLACK_TO = 60;
 
 export function isNearWhiteOrBlack(background: Background): boolean {
   const level = lightness(...background.color);
-  return level >= WHITE_FROM || level <= BLACK_TO;
+  return !isColorful(background) && (level >= WHITE_FROM || level <= BLACK_TO);
+}
+
+/** Difference of the strongest and the weakest of red, green and blue from which it is a colour. */
+const MIN_CHROMA = 40;
+
+export function isColorful({ color }: Background): boolean {
+  return Math.max(...color) - Math.min(...color) >= MIN_CHROMA;
 }
 
 /** Thickness of the border, as a share of the shorter edge. */

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { paint, teePixels, teeTone } from './fixtures.ts';
 import { normalizePicture } from './normalize.ts';
-import { type NormalizedPicture, type Picture, STEP_NAMES } from './picture.ts';
+import {
+  DEFAULT_SETTINGS,
+  type NormalizedPicture,
+  type Picture,
+  type PictureSettings,
+  STEP_NAMES,
+} from './picture.ts';
 
 /** The T enlarged, dark on light or light on dark, somewhere on a larger sheet. */
 function teeOnSheet(
@@ -73,6 +79,40 @@ describe('normalizePicture', () => {
     const last = result.steps.at(-1)?.picture;
     const shown = Uint8Array.from({ length: 784 }, (_, i) => last?.data[i * 4] ?? 0);
     expect(shown).toEqual(pixelsOf(result));
+  });
+
+  it('doubts what is faint, tiny, without a border, or hard to tell from what is behind', () => {
+    const doubtsAbout = (picture: Picture) => {
+      const result = normalizePicture(picture);
+      return result.kind === 'garment' ? result.doubts : null;
+    };
+    expect(doubtsAbout(teeOnSheet(4, 30, 30, 180, 255))).toEqual([]);
+    const dot = paint(200, 200, (x, y) => (Math.hypot(x - 100, y - 100) < 6 ? 30 : 255));
+    expect(doubtsAbout(dot)).toEqual(['tiny']);
+    const pale = paint(100, 100, (x, y) => (x > 30 && x < 70 && y > 20 && y < 80 ? 240 : 250));
+    expect(doubtsAbout(pale)).toEqual(['faint']);
+    const camouflage = paint(160, 160, (x, y) => {
+      const isGarment = x > 50 && x < 110 && y > 30 && y < 130;
+      const spots = (x * 37 + y * 91 + x * y * 13) % 160;
+      return isGarment ? 40 + spots : 60 + spots;
+    });
+    expect(doubtsAbout(camouflage)).toContain('busyBackground');
+  });
+
+  it('leaves a step out, and takes a garment as a person crops and turns it', () => {
+    const picture = teeOnSheet(4, 30, 30, 180, 255);
+    const withSettings = (settings: Partial<PictureSettings>) =>
+      normalizePicture(picture, { ...DEFAULT_SETTINGS, ...settings });
+    // The paler patch of the garment is then the lighter one.
+    const kept = pixelsOf(withSettings({ negate: 'never' }));
+    expect(kept[16 * 28 + 13]).toBeGreaterThan(kept[2 * 28 + 14] ?? 255);
+    const unfitted = withSettings({ off: ['fit'] });
+    expect(unfitted.steps.find(({ name }) => name === 'fit')?.state).toBe('off');
+    expect(pixelsOf(unfitted)[14]).toBe(0);
+    const turned = pixelsOf(withSettings({ quarterTurns: 2 }));
+    expect(worstDifference(turned, teePixels().reverse())).toBeLessThanOrEqual(6);
+    const corner = withSettings({ crop: { left: 0, top: 0, width: 0.15, height: 0.15 } });
+    expect(corner.kind).toBe('blank');
   });
 
   it('fills a drawn outline and says so', () => {

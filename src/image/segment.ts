@@ -4,6 +4,7 @@
  */
 import {
   type Background,
+  isColorful,
   isNearWhiteOrBlack,
   isPlain,
   lightness,
@@ -79,6 +80,8 @@ export function splitInTwo(values: Float32Array): { threshold: number; contrast:
 const MIN_CONTRAST = 12;
 /** The lower threshold on a plain background: this, or twice the spread. */
 const MIN_FAINT = 8;
+/** The same on a coloured sheet, where the specks of JPEG around a garment would be seen. */
+const MIN_FAINT_ON_COLOR = 16;
 /** On a plain background, parts of at least this share of the largest belong to the garment. */
 const PART_SHARE = 0.01;
 /** Longest edge of the picture that a busy background is told from the garment in. */
@@ -100,7 +103,7 @@ export interface Segmentation {
 /**
  * Where the garment is, or null where nothing stands out from the background.
  *
- * On a sheet near white or black, faint parts count as garment when they hang together with parts that stand
+ * On a sheet near white or black, or of a colour, faint parts count as garment when they hang together with parts that stand
  * out clearly and lie on the same side of the background, darker or lighter; several parts may stand
  * apart (the straps of a sandal). On any other background the colours of both sides are learnt from
  * the picture, and the largest parts count: a garment may well have the tone of a grey sheet. Either way what the garment encloses is its own, whatever its colour.
@@ -122,11 +125,12 @@ export function segmentGarment(
   for (let i = 0; i < strong.length; i++) strong[i] = distance[i]! > threshold ? 1 : 0;
   const clear: Mask = { width, height, inside: strong };
 
-  const faint = Math.max(MIN_FAINT, 2 * background.spread) * tolerance;
-  const isMidTone = isPlain(background) && !isNearWhiteOrBlack(background);
-  if (!isPlain(background) || faint >= threshold || isMidTone) {
-    const small = isMidTone ? picture : shrinkPicture(picture, CUT_SIDE);
-    const cut = cutGarment(small, tolerance, isMidTone ? 0 : 1);
+  const least = isNearWhiteOrBlack(background) ? MIN_FAINT : MIN_FAINT_ON_COLOR;
+  const faint = Math.max(least, 2 * background.spread) * tolerance;
+  const isGrey = isPlain(background) && !isNearWhiteOrBlack(background) && !isColorful(background);
+  if (!isPlain(background) || faint >= threshold || isGrey) {
+    const small = isGrey ? picture : shrinkPicture(picture, CUT_SIDE);
+    const cut = cutGarment(small, tolerance, isGrey ? 0 : 1);
     if (cut) {
       const isCertain = cut.agreement >= CERTAIN_AGREEMENT;
       return { mask: enlargeMask(cut.mask, width, height), isCertain, contrast: split.contrast };

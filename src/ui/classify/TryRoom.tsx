@@ -24,7 +24,7 @@ import { Pad } from './Pad.tsx';
 import { changedSteps, type Steering, steer, takeBack, UNSTEERED } from './steering.ts';
 import styles from './TryRoom.module.css';
 import { createUploads, type Removed } from './uploads.ts';
-import { rank, sayAnswer } from './words.ts';
+import { rank, SHIPPED_LIMITS, sayAnswer } from './words.ts';
 
 // Wanted once there is a picture: they come after the first load.
 const FileView = lazy(async () => ({ default: (await import('./FileView.tsx')).FileView }));
@@ -397,7 +397,7 @@ export function TryRoom() {
               <>
                 <strong>{card.name}</strong> answers
                 {card.test
-                  ? `: ${formatPercent(card.test.accuracy)} of the test pictures right. Those are studio shots; expect less of photos and drawings.`
+                  ? `: ${formatPercent(card.test.accuracy)} of the test pictures right. ${card.origin === 'shipped' ? SHIPPED_LIMITS : 'Those are studio shots; expect less of photos and drawings.'}`
                   : '. How well it does has not been measured on the test set yet.'}
               </>
             )}{' '}

@@ -106,6 +106,13 @@ export function sayMore(classification: Classification): string | null {
   }
 }
 
+/**
+ * What the model that comes with the page is worth beyond the test set: `npm run bench -- pictures`,
+ * with 264 photos of clothes that people took at home (README, “Measured”).
+ */
+export const SHIPPED_LIMITS =
+  'Those are studio shots: of photos that people took at home it names PHOTOS right, of filled drawings DRAWINGS.';
+
 /** A probability as text of whole percents, never "0 %" or "100 %" for what is not quite that. */
 export function sayShare(probability: number): string {
   if (probability < 0.01) return '< 1 %';
