@@ -330,7 +330,7 @@ test('the training pictures most alike are shown once there is data', async ({ p
     window.atelier.setRecipe({ epochs: 1, patience: 0 });
     void window.atelier.train();
   });
-  await expect(tryRoom(page).getByText('Once the run is over')).toBeVisible();
+  await expect(tryRoom(page).getByText(/^Once the run is over/)).toBeVisible();
   await waitForState(page, (state) => state.training.phase === 'finished');
   await expect(lookalikes(page).locator('li[data-row]')).toHaveCount(5);
 });
