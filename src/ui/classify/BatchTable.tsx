@@ -1,9 +1,10 @@
 /** Owns the table of a person's picture files: the answer to each, in any order, and as CSV. */
-import { ArrowDown, ArrowUp, CircleAlert, Download, LoaderCircle, X } from 'lucide-react';
+import { CircleAlert, Download, LoaderCircle, X } from 'lucide-react';
 import { useState } from 'react';
 import type { Picture } from '../../image/picture.ts';
 import { Button } from '../controls/Button.tsx';
 import { Garment } from '../controls/Garment.tsx';
+import { SortHead } from '../controls/SortHead.tsx';
 import styles from './BatchTable.module.css';
 import { toCsv } from './batchCsv.ts';
 import { sayDoubt } from './doubts.ts';
@@ -65,8 +66,20 @@ export function BatchTable({ uploads, shown, onShow, onRemove, onClear }: BatchT
             <th scope="col">
               <span className="unseen">What the model sees</span>
             </th>
-            <ColumnHead column="name" title="Name" order={order} onOrder={setOrder} />
-            <ColumnHead column="confidence" title="Confidence" order={order} onOrder={setOrder} />
+            <SortHead
+              title="Name"
+              direction={order?.column === 'name' ? order.direction : null}
+              first="ascending"
+              onSort={(direction) => setOrder({ column: 'name', direction })}
+              data-column="name"
+            />
+            <SortHead
+              title="Confidence"
+              direction={order?.column === 'confidence' ? order.direction : null}
+              first="ascending"
+              onSort={(direction) => setOrder({ column: 'confidence', direction })}
+              data-column="confidence"
+            />
             <th scope="col">
               <span className="unseen">Remove</span>
             </th>
@@ -85,32 +98,6 @@ export function BatchTable({ uploads, shown, onShow, onRemove, onClear }: BatchT
         </tbody>
       </table>
     </section>
-  );
-}
-
-interface ColumnHeadProps {
-  readonly column: Order['column'];
-  readonly title: string;
-  readonly order: Order | null;
-  readonly onOrder: (order: Order) => void;
-}
-
-function ColumnHead({ column, title, order, onOrder }: ColumnHeadProps) {
-  const direction = order?.column === column ? order.direction : null;
-  const Arrow = direction === 'ascending' ? ArrowUp : ArrowDown;
-  return (
-    <th scope="col" data-column={column} aria-sort={direction ?? 'none'}>
-      <button
-        type="button"
-        className={styles.sort}
-        onClick={() =>
-          onOrder({ column, direction: direction === 'ascending' ? 'descending' : 'ascending' })
-        }
-      >
-        {title}
-        {direction !== null && <Arrow aria-hidden size={13} />}
-      </button>
-    </th>
   );
 }
 

@@ -3,6 +3,7 @@ import { Crop as CropIcon, Maximize, RotateCcw, RotateCw } from 'lucide-react';
 import { type ReactNode, useMemo, useState } from 'react';
 import type { Picture, PictureSettings } from '../../image/picture.ts';
 import { turnPicture } from '../../image/turn.ts';
+import { ToolButton } from '../controls/ToolButton.tsx';
 import { CropFrame } from './CropFrame.tsx';
 import styles from './FileView.module.css';
 import { turn } from './steering.ts';
@@ -49,47 +50,43 @@ export function FileView({ name, picture, settings, onSteer, onUndo, seen }: Fil
       <div className={styles.beside}>
         {seen}
         <fieldset className={styles.tools} aria-label="Crop and turn">
-          <button
-            type="button"
-            className={styles.tool}
+          <ToolButton
             aria-pressed={isCropping}
-            aria-label="Crop"
+            label="Crop"
             title="Crop: drag on the picture"
             disabled={!turned}
             onClick={() => setCropping(!isCropping)}
           >
+            {' '}
             <CropIcon aria-hidden size={18} />
-          </button>
-          <button
-            type="button"
-            className={styles.tool}
-            aria-label="Whole picture"
+          </ToolButton>
+          <ToolButton
+            label="Whole picture"
             title="Whole picture"
             disabled={!crop}
             onClick={() => onSteer({ crop: null }, crypto.randomUUID())}
           >
+            {' '}
             <Maximize aria-hidden size={18} />
-          </button>
-          <button
-            type="button"
-            className={styles.tool}
-            aria-label="Turn left"
+          </ToolButton>
+          <ToolButton
+            label="Turn left"
             title="Turn left"
             disabled={!turned}
             onClick={() => rotate('anticlockwise')}
           >
+            {' '}
             <RotateCcw aria-hidden size={18} />
-          </button>
-          <button
-            type="button"
-            className={styles.tool}
-            aria-label="Turn right"
+          </ToolButton>
+          <ToolButton
+            label="Turn right"
             title="Turn right"
             disabled={!turned}
             onClick={() => rotate('clockwise')}
           >
+            {' '}
             <RotateCw aria-hidden size={18} />
-          </button>
+          </ToolButton>
         </fieldset>
       </div>
       {isCropping && !crop && (

@@ -25,6 +25,7 @@ import {
   useState,
 } from 'react';
 import { Button } from '../controls/Button.tsx';
+import { ToolButton } from '../controls/ToolButton.tsx';
 import {
   type Brush,
   createDrawing,
@@ -423,21 +424,20 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
         {beside}
         <fieldset className={styles.cloths} aria-label="Cloth">
           {CLOTHS.map(({ name, tone }) => (
-            <button
+            <ToolButton
               key={name}
-              type="button"
-              className={styles.tool}
               aria-pressed={brush.tone === tone}
-              aria-label={name}
+              label={name}
               title={name}
               onClick={() => chooseCloth(tone)}
             >
+              {' '}
               <span
                 className={styles.swatch}
                 data-paper={tone === PAPER || undefined}
                 style={{ background: `rgb(${tone} ${tone} ${tone})` }}
               />
-            </button>
+            </ToolButton>
           ))}
         </fieldset>
       </div>
@@ -445,73 +445,67 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
       <fieldset className={styles.tools} aria-label="Drawing tools">
         <div className={styles.group}>
           {TOOLS.map(({ tool, name, key, icon: Icon }) => (
-            <button
+            <ToolButton
               key={tool}
-              type="button"
-              className={styles.tool}
               aria-pressed={brush.tool === tool}
-              aria-label={name}
+              label={name}
               title={`${name} (${key})`}
               onClick={() => choose({ tool })}
             >
+              {' '}
               <Icon aria-hidden size={19} />
-            </button>
+            </ToolButton>
           ))}
         </div>
         <div className={styles.group}>
-          <button
-            type="button"
-            className={styles.tool}
-            aria-label="Mirror"
+          <ToolButton
+            label="Mirror"
             aria-pressed={brush.isMirrored}
             title="Mirror: draw both halves at once (M)"
             onClick={() => choose({ isMirrored: !brush.isMirrored })}
           >
+            {' '}
             <FlipHorizontal aria-hidden size={19} />
-          </button>
-          <button
-            type="button"
-            className={styles.tool}
-            aria-label="Silhouettes to trace"
+          </ToolButton>
+          <ToolButton
+            label="Silhouettes to trace"
             aria-expanded={isTracing}
             aria-controls={silhouettesId}
             title="Silhouettes to trace (S)"
             onClick={() => setTracing(!isTracing)}
           >
+            {' '}
             <Shirt aria-hidden size={19} />
-          </button>
+          </ToolButton>
         </div>
         <div className={styles.group}>
-          <button
-            type="button"
-            className={styles.tool}
-            aria-label="Undo"
+          <ToolButton
+            label="Undo"
             title="Undo (Ctrl Z)"
             disabled={!sheet.canUndo}
             onClick={() => drawing.current?.undo()}
           >
+            {' '}
             <Undo2 aria-hidden size={19} />
-          </button>
-          <button
-            type="button"
-            className={styles.tool}
-            aria-label="Redo"
+          </ToolButton>
+          <ToolButton
+            label="Redo"
             title="Redo (Ctrl Shift Z)"
             disabled={!sheet.canRedo}
             onClick={() => drawing.current?.redo()}
           >
+            {' '}
             <Redo2 aria-hidden size={19} />
-          </button>
-          <button
-            type="button"
-            className={styles.tool}
-            aria-label="Clear the pad"
+          </ToolButton>
+          <ToolButton
+            label="Clear the pad"
             title="Clear (Delete)"
             disabled={sheet.isBlank}
             onClick={clear}
           >
+            {' '}
             <Trash2 aria-hidden size={19} />
-          </button>
+          </ToolButton>
         </div>
         <div className={styles.size}>
           <label htmlFor={sizeId}>Size</label>

@@ -1,5 +1,5 @@
 /** Owns the comparison of finished runs on the page: the table and the curves of those chosen. */
-import { ArrowDown, ArrowUp, Trash2 } from 'lucide-react';
+import { Trash2 } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import type { RunSummary } from '../../session/state.ts';
 import type { MarkerShape } from '../charts/charts.ts';
@@ -7,6 +7,7 @@ import { type LegendEntry, LineFigure } from '../charts/LineFigure.tsx';
 import { Button } from '../controls/Button.tsx';
 import { SelectField } from '../controls/Field.tsx';
 import { formatPercent } from '../controls/figures.ts';
+import { SortHead } from '../controls/SortHead.tsx';
 import { toast } from '../controls/toast.tsx';
 import { session, useSession } from '../useSession.ts';
 import styles from './RunsTable.module.css';
@@ -68,7 +69,14 @@ export function RunsTable() {
                 <span className="unseen">Compare</span>
               </th>
               {COLUMNS.map((column) => (
-                <ColumnHead key={column} column={column} order={order} onOrder={setOrder} />
+                <SortHead
+                  key={column}
+                  title={RUN_COLUMNS[column].title}
+                  direction={order?.column === column ? order.direction : null}
+                  first="descending"
+                  onSort={(direction) => setOrder({ column, direction })}
+                  data-kind={RUN_COLUMNS[column].kind}
+                />
               ))}
               <th scope="col">
                 <span className="unseen">Remove</span>
@@ -90,34 +98,6 @@ export function RunsTable() {
       </section>
       {chosen.length >= 2 && <Comparison runs={chosen} />}
     </section>
-  );
-}
-
-function ColumnHead({
-  column,
-  order,
-  onOrder,
-}: {
-  readonly column: RunColumn;
-  readonly order: RunOrder | null;
-  readonly onOrder: (order: RunOrder) => void;
-}) {
-  const { title, kind } = RUN_COLUMNS[column];
-  const direction = order?.column === column ? order.direction : null;
-  const Arrow = direction === 'ascending' ? ArrowUp : ArrowDown;
-  return (
-    <th scope="col" data-kind={kind} aria-sort={direction ?? 'none'}>
-      <button
-        type="button"
-        className={styles.sort}
-        onClick={() =>
-          onOrder({ column, direction: direction === 'descending' ? 'ascending' : 'descending' })
-        }
-      >
-        {title}
-        {direction !== null && <Arrow aria-hidden size={13} />}
-      </button>
-    </th>
   );
 }
 
