@@ -249,6 +249,8 @@ test('a silhouette lies under the drawing and never reaches the model', async ({
   await press(page, 'Clear the pad');
   await press(page, 'Trace: Dress');
   await press(page, 'Fill it in');
+  // Nothing is left to trace.
+  await expect(page.getByTestId('silhouette')).toHaveCount(0);
   await expectAnswer(page, DRESS_LABEL);
   await expect.poll(async () => (await seenBox(page)).height).toBe(28);
   await expect(pad(page)).toBeFocused();

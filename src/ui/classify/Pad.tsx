@@ -167,6 +167,7 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
       },
       // Many times a second: without a render.
       onLasso: (path) => lasso.current?.setAttribute('d', path),
+      onLaid: () => setSilhouette(null),
     });
     drawing.current = made;
     report.current.onReady(made);

@@ -54,6 +54,8 @@ export interface DrawingEvents {
   onChange(isStroke: boolean): void;
   /** After every change of the lasso: what it would fill, as SVG path data; empty without one. */
   onLasso(path: string): void;
+  /** A whole garment has been laid on the sheet: there is none left to trace. */
+  onLaid(): void;
 }
 
 export interface Drawing {
@@ -84,7 +86,7 @@ export interface Drawing {
 
 export function createDrawing(
   canvas: HTMLCanvasElement,
-  { onChange, onLasso }: DrawingEvents,
+  { onChange, onLasso, onLaid }: DrawingEvents,
 ): Drawing {
   canvas.width = SHEET_SIDE;
   canvas.height = SHEET_SIDE;
@@ -277,6 +279,7 @@ export function createDrawing(
       }
       context.resetTransform();
       keep();
+      onLaid();
     },
 
     garment(pixels) {
@@ -290,6 +293,7 @@ export function createDrawing(
         context.fillRect(x, y, STENCIL_SCALE, STENCIL_SCALE);
       });
       keep();
+      onLaid();
     },
 
     picture() {
