@@ -127,6 +127,18 @@ test('what is too large, of another kind or damaged is refused in words; the pag
   await expect(row(page, 'dress.png')).toContainText(ANSWERED);
 });
 
+test('a file that was not opened is told of beside the pad, until one draws', async ({ page }) => {
+  await openApp(page);
+  const notice = tryRoom(page).getByText('This file was not opened');
+  await send(page, 'drop', [await fileOf('not-a-picture.jpg')]);
+  await expect(notice).toBeVisible();
+  await expect(tryRoom(page).getByTestId('pad')).toBeVisible();
+  await press(page, 'Trace: Trouser');
+  await press(page, 'Fill it in');
+  await expect(bars(page)).toHaveCount(10);
+  await expect(notice).toHaveCount(0);
+});
+
 for (const scheme of ['light', 'dark'] as const) {
   test(`axe finds nothing serious in a full Try room, ${scheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: scheme });

@@ -83,6 +83,9 @@ export function TryRoom() {
       ? null
       : (list.slice(shownAt).find((upload) => upload.state.phase !== 'refused') ?? null);
   const isFileShown = shown !== null;
+  const chosen = list[shownAt]?.state;
+  /** Why the pad is still there though a file was chosen. */
+  const refusal = !shown && chosen?.phase === 'refused' ? chosen.reason : null;
   /** What a person chose to see of the steps; null where they left it to the page. */
   const [areStepsOpen, setStepsOpen] = useState<boolean | null>(null);
   const [isDropTarget, setDropTarget] = useState(false);
@@ -110,6 +113,7 @@ export function TryRoom() {
   const askedMs = useRef(0);
   const onChange = useCallback(
     (isStroke: boolean) => {
+      setShownId(null);
       setTruth(null);
       setDrawing(isStroke);
       const askSoon = () => {
@@ -180,9 +184,14 @@ export function TryRoom() {
     [uploads],
   );
 
+  /** To the pad, or to the file in its place: below may be a long table. */
+  function scrollToTop(): void {
+    body.current?.firstElementChild?.scrollIntoView({ block: 'nearest' });
+  }
+
   function show(id: string): void {
     setShownId(id);
-    body.current?.firstElementChild?.scrollIntoView({ block: 'nearest' });
+    scrollToTop();
   }
 
   function remove(id: string): void {
@@ -195,6 +204,7 @@ export function TryRoom() {
   function clear(): void {
     const removed = uploads.clear();
     setShownId(null);
+    scrollToTop();
     offerUndo(`${removed.uploads.length} pictures were removed`, removed);
   }
 
@@ -318,17 +328,22 @@ export function TryRoom() {
         </div>
 
         <div className={styles.verdict}>
+          {refusal !== null && (
+            <Notice tone="warning" title="This file was not opened">
+              {refusal}
+            </Notice>
+          )}
           {model.phase === 'none' ? (
             <Notice
               tone={model.fault ? 'error' : 'info'}
               title="No model is live"
               action={
                 <Button size="small" onClick={() => void session.loadShippedModel()}>
-                  Load the shipped model
+                  Use Atelier’s own model
                 </Button>
               }
             >
-              {model.fault?.message ?? 'Train one, or bring back the one that came with the page.'}
+              {model.fault?.message ?? 'Train one, or use the one that came with Atelier.'}
             </Notice>
           ) : fault !== null ? (
             <Notice tone="error" title="No answer">
@@ -395,7 +410,8 @@ export function TryRoom() {
               'The network in training answers, as far as it has learnt. How well it does on the test set is measured once the run is over.'
             ) : (
               <>
-                <strong>{card.name}</strong> answers
+                <strong>{card.origin === 'shipped' ? 'Atelier’s own model' : card.name}</strong>{' '}
+                answers
                 {card.test
                   ? `: ${formatPercent(card.test.accuracy)} of the test pictures right. ${card.origin === 'shipped' ? SHIPPED_LIMITS : 'Those are studio shots; expect less of photos and drawings.'}`
                   : '. How well it does has not been measured on the test set yet.'}
