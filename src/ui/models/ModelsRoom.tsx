@@ -26,6 +26,7 @@ export function ModelsRoom() {
   );
   const isLearning = useSession(isLiveModelLearning);
   const chooser = useRef<HTMLInputElement>(null);
+  const room = useRef<HTMLDivElement>(null);
   const [isImporting, setImporting] = useState(false);
   const [isDropTarget, setDropTarget] = useState(false);
 
@@ -35,8 +36,11 @@ export function ModelsRoom() {
     await session.importModel(files);
     setImporting(false);
     const { model: live } = session.store.getState();
-    if (!hasFailed() && live.phase === 'live') {
-      toast({ title: `“${live.card.name}” is imported and live` });
+    if (!hasFailed()) {
+      if (live.phase === 'live') toast({ title: `“${live.card.name}” is imported and live` });
+    } else if (room.current && room.current.getBoundingClientRect().top < 0) {
+      // What went wrong is said at the top, which on a phone is far above the button.
+      room.current.scrollIntoView();
     }
   }
 
@@ -57,6 +61,7 @@ export function ModelsRoom() {
     >
       {/* biome-ignore lint/a11y/noStaticElementInteractions: dropping has the button below as its equal */}
       <div
+        ref={room}
         className={styles.room}
         data-drop-target={isDropTarget || undefined}
         onDragOver={(event) => {
@@ -109,7 +114,7 @@ export function ModelsRoom() {
           </Button>
           <p className={styles.note}>
             A zip from Atelier, or the <code>model.json</code> and <code>.bin</code> files of a
-            TensorFlow.js layers model. You can drop them anywhere on this room. Everything is
+            TensorFlow.js layers model. You can drop them anywhere in this room. Everything is
             checked before the live model gives way.
           </p>
         </div>
