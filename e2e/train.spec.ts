@@ -259,7 +259,7 @@ test('how the pictures are varied is there to be seen', async ({ page }) => {
   await expect.poll(isUnchanged).toBe(false);
 
   const before = await original.evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
-  await trainRoom(page).getByRole('button', { name: 'Others' }).click();
+  await trainRoom(page).getByRole('button', { name: 'Show others' }).click();
   await expect
     .poll(() => original.evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL()))
     .not.toBe(before);

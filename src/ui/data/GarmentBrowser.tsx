@@ -97,7 +97,7 @@ export function GarmentBrowser({ info, part, label }: GarmentBrowserProps) {
             disabled={numPages < 2}
             onClick={() => setOffset(pickOther(offset / PAGE_SIZE, numPages) * PAGE_SIZE)}
           >
-            Any page
+            Random page
           </Button>
           <Button
             size="small"

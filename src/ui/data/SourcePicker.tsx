@@ -56,7 +56,7 @@ export function SourcePicker({ data, info }: SourcePickerProps) {
         figure={inUse === 'own' && info ? info.numTrain : null}
         isInUse={inUse === 'own'}
         hint={
-          <Hint term="the form of the file">
+          <Hint term="The form of the file">
             One picture a line: first its label, 0 to 9, then its 784 pixels row by row, each from 0
             (black) to 255 (white), all divided by commas. A first line with names, and gzip, are
             welcome. <a href={CSV_FILES.sample.test}>Here is an example</a>.

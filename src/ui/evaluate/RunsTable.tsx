@@ -58,7 +58,7 @@ export function RunsTable() {
       <p className={styles.quiet}>
         {runs.length === 1
           ? 'Train again with other settings, and the runs can be compared.'
-          : `Choose two to ${LOOKS.length} to lay their curves over each other.`}
+          : `Choose 2 to ${LOOKS.length} of them to lay their curves over each other.`}
       </p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
       <section className={styles.scroll} tabIndex={0} aria-label="Table of finished runs">

@@ -159,7 +159,7 @@ function ShippedButton({ isTraining }: { readonly isTraining: boolean }) {
         void session.loadShippedModel().finally(() => setLoading(false));
       }}
     >
-      Use the model that came with Atelier
+      Use Atelier’s own model
     </Button>
   );
 }

@@ -72,7 +72,7 @@ export function VariationPreview({ augment }: { readonly augment: Augmentation }
         })}
       </ul>
       <Button size="small" kind="quiet" icon={RefreshCw} onClick={() => setTurn(turn + 1)}>
-        Others
+        Show others
       </Button>
     </>
   );
