@@ -1,44 +1,18 @@
-/** Drives the real session on played machines: which engine it tries, runs, remembers and changes. */
-import * as Comlink from 'comlink';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { BackendName, BackendOption, EngineInfo } from '../engine/backends.ts';
 import { explainBackend, rankBackends } from '../engine/choice.ts';
 import type { ModelCard } from '../ml/modelCard.ts';
-import { DEFAULT_RECIPE } from '../ml/recipe.ts';
 import type { TrainEvent } from '../ml/train.ts';
 import type { EngineMemory, Settings } from '../store/records.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
+import { card, expose } from './fixtures.ts';
 import { createSession, type SessionParts } from './session.ts';
 import { openLine } from './workers.ts';
 
-const card: ModelCard = {
-  id: 'run-1',
-  name: 'A model',
-  createdAt: '2026-01-01T00:00:00.000Z',
-  origin: 'trained',
-  network: 'small',
-  numParams: 10,
-  recipe: DEFAULT_RECIPE,
-  data: null,
-  history: [],
-  test: null,
-  trainedOn: 'simd',
-  calibration: null,
-};
-
-const openPorts: MessagePort[] = [];
 afterEach(() => {
   vi.useRealTimers();
-  for (const port of openPorts.splice(0)) port.close();
 });
-
-function expose(api: object): MessagePort {
-  const { port1, port2 } = new MessageChannel();
-  Comlink.expose(api, port1);
-  openPorts.push(port1, port2);
-  return port2;
-}
 
 type Speeds = { readonly [Name in BackendName]?: number | (() => Promise<number>) };
 

@@ -1,33 +1,17 @@
-/** Drives the real session over real Comlink lines; only the threads behind them are played. */
-import * as Comlink from 'comlink';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { DataInfo } from '../data/source.ts';
 import type { EngineInfo } from '../engine/backends.ts';
 import type { Picture } from '../image/picture.ts';
 import type { ModelCard } from '../ml/modelCard.ts';
-import { DEFAULT_RECIPE } from '../ml/recipe.ts';
 import type { TrainEvent } from '../ml/train.ts';
 import type { RunSummary } from '../store/records.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
+import { card, expose } from './fixtures.ts';
 import { createSession, type SessionParts } from './session.ts';
 import type { Fault, SessionState } from './state.ts';
 import { openLine } from './workers.ts';
 
-const card: ModelCard = {
-  id: 'run-1',
-  name: 'A model',
-  createdAt: '2026-01-01T00:00:00.000Z',
-  origin: 'trained',
-  network: 'small',
-  numParams: 10,
-  recipe: DEFAULT_RECIPE,
-  data: null,
-  history: [],
-  test: null,
-  trainedOn: 'wasm',
-  calibration: null,
-};
 const shipped: ModelCard = { ...card, id: 'shipped', origin: 'shipped' };
 
 const engineInfo: EngineInfo = {
@@ -89,18 +73,6 @@ interface Played {
   /** Kills the model worker now in use, as a crash would. */
   crashModelWorker(message: string): void;
   numModelWorkers: number;
-}
-
-const openPorts: MessagePort[] = [];
-afterEach(() => {
-  for (const port of openPorts.splice(0)) port.close();
-});
-
-function expose(api: object): MessagePort {
-  const { port1, port2 } = new MessageChannel();
-  Comlink.expose(api, port1);
-  openPorts.push(port1, port2);
-  return port2;
 }
 
 /** Parts whose workers answer well unless told otherwise. */
