@@ -23,9 +23,10 @@ import {
   type ChartPoint,
   dataInUse,
   type Fault,
+  hasRunUnderWay,
+  isUnderWay,
   type Run,
   type SessionState,
-  type TrainingState,
   trialsInForm,
 } from './state.ts';
 import { noteTrials, tryBackends, workloadOf } from './trials.ts';
@@ -1032,19 +1033,6 @@ interface Trying {
   readonly workload: string;
   readonly controller: AbortController;
   readonly over: Promise<void>;
-}
-
-type RunUnderWay = Extract<
-  TrainingState,
-  { phase: 'preparing' | 'training' | 'paused' | 'stopping' }
->;
-
-function hasRunUnderWay(training: TrainingState): training is RunUnderWay {
-  return ['preparing', 'training', 'paused', 'stopping'].includes(training.phase);
-}
-
-function isUnderWay(training: TrainingState): boolean {
-  return training.phase === 'waitingForData' || hasRunUnderWay(training);
 }
 
 /** Halves the points once there are too many, keeping the newest. */

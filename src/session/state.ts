@@ -126,6 +126,21 @@ export type TrainingState =
     }
   | { readonly phase: 'failed'; readonly run: Run | null; readonly fault: Fault };
 
+/** A run that the model worker has in hand: begun, and not over. */
+export type RunUnderWay = Extract<
+  TrainingState,
+  { phase: 'preparing' | 'training' | 'paused' | 'stopping' }
+>;
+
+export function hasRunUnderWay(training: TrainingState): training is RunUnderWay {
+  return ['preparing', 'training', 'paused', 'stopping'].includes(training.phase);
+}
+
+/** Whether anything is going on between the press on Train and the end of the run. */
+export function isUnderWay(training: TrainingState): boolean {
+  return training.phase === 'waitingForData' || hasRunUnderWay(training);
+}
+
 export type EvaluationState =
   | { readonly phase: 'idle' }
   | { readonly phase: 'running'; readonly done: number; readonly total: number }

@@ -1,7 +1,7 @@
 /** Owns the one session of the page and how components read it. */
 import { useStore } from 'zustand';
 import { createSession, type Session } from '../session/session.ts';
-import type { SessionState } from '../session/state.ts';
+import { hasRunUnderWay, type SessionState } from '../session/state.ts';
 
 export const session: Session = createSession();
 
@@ -21,8 +21,6 @@ export function useSession<T>(select: (state: SessionState) => T): T {
 
 /** Whether the live model is the one that the run under way trains. A selector for `useSession`. */
 export function isLiveModelLearning({ model, training }: SessionState): boolean {
-  if (model.phase !== 'live' || training.phase === 'idle') return false;
-  if (training.phase === 'finished' || training.phase === 'failed') return false;
   // A run hands its id on to its model.
-  return 'run' in training && training.run.id === model.card.id;
+  return model.phase === 'live' && hasRunUnderWay(training) && training.run.id === model.card.id;
 }

@@ -5,7 +5,7 @@
 import { useEffect, useState } from 'react';
 import { CLASS_NAMES, PIXELS } from '../../fashion.ts';
 import type { Lookalikes as Found } from '../../session/session.ts';
-import { dataInUse } from '../../session/state.ts';
+import { dataInUse, hasRunUnderWay } from '../../session/state.ts';
 import { formatCount } from '../controls/figures.ts';
 import { Garment } from '../controls/Garment.tsx';
 import { Hint } from '../controls/Hint.tsx';
@@ -32,9 +32,7 @@ export function Lookalikes({ pixels, label, isChanging }: LookalikesProps) {
   const data = useSession((state) => dataInUse(state.data));
   // A card that is new tells of a model that is, and of the end of a run.
   const card = useSession(({ model }) => (model.phase === 'live' ? model.card : null));
-  const isRunning = useSession(({ training }) =>
-    ['preparing', 'training', 'paused', 'stopping'].includes(training.phase),
-  );
+  const isRunning = useSession(({ training }) => hasRunUnderWay(training));
   const hasData = (data?.numTrain ?? 0) > 0;
   const canLook = hasData && !isRunning && card !== null;
   const [look, setLook] = useState<Look>({ phase: 'looking' });

@@ -1,6 +1,7 @@
 /** Owns the first thing one reads: what this is, that nothing leaves the machine, and Train. */
 import { ArrowDown, Cpu, PenLine, Play } from 'lucide-react';
 import { CLASS_NAMES } from '../../fashion.ts';
+import { isUnderWay } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { session, useSession } from '../useSession.ts';
@@ -25,9 +26,9 @@ export function Opening() {
 }
 
 function Actions() {
-  const phase = useSession((state) => state.training.phase);
+  const hasRun = useSession((state) => isUnderWay(state.training));
+  const isWaiting = useSession((state) => state.training.phase === 'waitingForData');
   const isLoading = useSession((state) => state.data.phase === 'loading');
-  const isOver = phase === 'idle' || phase === 'finished' || phase === 'failed';
 
   const train = () => {
     void session.train();
@@ -38,15 +39,15 @@ function Actions() {
 
   return (
     <div className={styles.actions}>
-      {isOver ? (
+      {hasRun ? (
+        <a className={styles.follow} href="#run">
+          {isWaiting && isLoading ? 'Loading the data' : 'See it learn'}
+          <ArrowDown aria-hidden size={17} />
+        </a>
+      ) : (
         <Button kind="primary" icon={Play} className={styles.train} onClick={train}>
           Train
         </Button>
-      ) : (
-        <a className={styles.follow} href="#run">
-          {phase === 'waitingForData' && isLoading ? 'Loading the data' : 'See it learn'}
-          <ArrowDown aria-hidden size={17} />
-        </a>
       )}
       <a className={styles.draw} href="#try">
         <PenLine aria-hidden size={17} />

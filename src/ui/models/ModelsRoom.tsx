@@ -4,7 +4,7 @@
  */
 import { FolderOpen } from 'lucide-react';
 import { type DragEvent, useRef, useState } from 'react';
-import type { Fault, LibraryState } from '../../session/state.ts';
+import { type Fault, isUnderWay, type LibraryState } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { Room } from '../controls/Room.tsx';
@@ -19,11 +19,7 @@ import { hasFailed } from './outcome.ts';
 export function ModelsRoom() {
   const model = useSession((state) => state.model);
   const library = useSession((state) => state.library);
-  const isTraining = useSession((state) =>
-    ['waitingForData', 'preparing', 'training', 'paused', 'stopping'].includes(
-      state.training.phase,
-    ),
-  );
+  const isTraining = useSession((state) => isUnderWay(state.training));
   const isLearning = useSession(isLiveModelLearning);
   const chooser = useRef<HTMLInputElement>(null);
   const room = useRef<HTMLDivElement>(null);
