@@ -2,7 +2,7 @@
  * Owns the strip of steps from a picture to what the model sees: what each left behind, why it is
  * there, and the switches and knobs that a person has on it.
  */
-import { ChevronRight, RotateCcw, RotateCw, Undo2 } from 'lucide-react';
+import { RotateCcw, RotateCw, Undo2 } from 'lucide-react';
 import { useId, useSyncExternalStore } from 'react';
 import {
   DEFAULT_SETTINGS,
@@ -12,6 +12,7 @@ import {
   type StepName,
 } from '../../image/picture.ts';
 import { Button } from '../controls/Button.tsx';
+import { Disclosure } from '../controls/Disclosure.tsx';
 import { Toggle } from '../controls/Field.tsx';
 import { Hint } from '../controls/Hint.tsx';
 import { PictureCanvas } from './PictureCanvas.tsx';
@@ -104,23 +105,17 @@ export function Steps(props: StepsProps) {
   const { settings, past } = steering;
   const isWide = useIsWide();
   const changed = changedSteps(settings);
-  const isOpenNow = isOpen ?? (isWide && isWanted);
   return (
-    <details
-      className={styles.steps}
-      open={isOpenNow}
-      onToggle={(event) => {
-        const { open } = event.currentTarget;
-        if (open !== isOpenNow) onOpen(open);
-      }}
-    >
-      <summary className={styles.summary}>
-        <ChevronRight aria-hidden size={17} className={styles.chevron} />
-        <span className={styles.title}>How the picture got there</span>
-        <span className={styles.note} data-changed={changed.length > 0 || undefined}>
+    <Disclosure
+      title="How the picture got there"
+      note={
+        <span className={styles.count} data-changed={changed.length > 0 || undefined}>
           {sayCount(changed.length)}
         </span>
-      </summary>
+      }
+      isOpen={isOpen ?? (isWide && isWanted)}
+      onToggle={onOpen}
+    >
       {(changed.length > 0 || past.length > 0) && (
         <div className={styles.actions}>
           <Button size="small" icon={Undo2} disabled={past.length === 0} onClick={onUndo}>
@@ -135,19 +130,21 @@ export function Steps(props: StepsProps) {
           </Button>
         </div>
       )}
-      <ol className={styles.strip}>
-        {STEP_NAMES.map((name, i) => (
-          <Step
-            key={name}
-            name={name}
-            number={i + 1}
-            step={props.steps.find((step) => step.name === name) ?? null}
-            isChanged={changed.includes(name)}
-            {...props}
-          />
-        ))}
-      </ol>
-    </details>
+      <div className={styles.steps}>
+        <ol className={styles.strip}>
+          {STEP_NAMES.map((name, i) => (
+            <Step
+              key={name}
+              name={name}
+              number={i + 1}
+              step={props.steps.find((step) => step.name === name) ?? null}
+              isChanged={changed.includes(name)}
+              {...props}
+            />
+          ))}
+        </ol>
+      </div>
+    </Disclosure>
   );
 }
 

@@ -1,11 +1,11 @@
 /** Owns the choice of a network, and its table: each layer with what it makes and what it costs. */
 import { useId } from 'react';
 import { describeNetwork, type LayerShape, NETWORKS, type NetworkName } from '../../ml/network.ts';
+import { Disclosure } from '../controls/Disclosure.tsx';
 import { formatCount } from '../controls/figures.ts';
 import { Hint } from '../controls/Hint.tsx';
 import { session, useSession } from '../useSession.ts';
 import { ChoiceCard, ChoiceCards } from './ChoiceCards.tsx';
-import { Disclosure } from './Disclosure.tsx';
 import styles from './NetworkChoice.module.css';
 
 export function NetworkChoice() {

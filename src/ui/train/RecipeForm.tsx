@@ -3,10 +3,10 @@ import { RotateCcw } from 'lucide-react';
 import { lazy, Suspense, useId, useState } from 'react';
 import { DEFAULT_RECIPE, findPreset, KNOBS, PRESETS, type Recipe } from '../../ml/recipe.ts';
 import { Button } from '../controls/Button.tsx';
+import { Disclosure } from '../controls/Disclosure.tsx';
 import { NumberField, SelectField } from '../controls/Field.tsx';
 import { session, useSession } from '../useSession.ts';
 import { ChoiceCard, ChoiceCards } from './ChoiceCards.tsx';
-import { Disclosure } from './Disclosure.tsx';
 import styles from './RecipeForm.module.css';
 
 /** Brings the augmentation along, which the page has no other use for. */
