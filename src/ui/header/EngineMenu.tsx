@@ -22,20 +22,11 @@ import {
 } from '../../engine/backends.ts';
 import { findFaster } from '../../engine/choice.ts';
 import { NETWORKS } from '../../ml/network.ts';
-import { trialsInForm } from '../../session/state.ts';
+import { isUnderWay, trialsInForm } from '../../session/state.ts';
 import { formatCount, formatDuration } from '../controls/figures.ts';
 import { session, useSession } from '../useSession.ts';
 import styles from './EngineMenu.module.css';
 import menu from './Menu.module.css';
-
-/** Changing engines starts the worker anew, which would end a run. */
-const LOCKED_PHASES: readonly string[] = [
-  'waitingForData',
-  'preparing',
-  'training',
-  'paused',
-  'stopping',
-];
 
 /** Getting ready is worth a word from here on. */
 const FELT_WARM_UP_MS = 1000;
@@ -50,7 +41,7 @@ export function EngineMenu() {
     return (
       <span className={styles.state} role="status">
         <Icon aria-hidden size={16} className={isStarting ? styles.turning : styles.failed} />
-        <span className={styles.stateText}>{isStarting ? 'Starting' : 'No engine'}</span>
+        {isStarting ? 'Starting' : 'No engine'}
       </span>
     );
   }
@@ -86,7 +77,8 @@ export function EngineMenu() {
 }
 
 function Content({ info }: { readonly info: EngineInfo }) {
-  const isLocked = useSession((state) => LOCKED_PHASES.includes(state.training.phase));
+  // Changing engines starts the worker anew, which would end a run.
+  const isLocked = useSession((state) => isUnderWay(state.training));
   const isTrying = useSession((state) => state.trials.phase === 'trying');
   const includesWebGPU = useSession((state) => state.includesWebGPU);
   const hasWebGPU = info.options.some(

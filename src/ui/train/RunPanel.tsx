@@ -2,7 +2,7 @@
 import { Pause, Play, Square } from 'lucide-react';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { NETWORKS } from '../../ml/network.ts';
-import { dataInUse, type Run, type TrainingState } from '../../session/state.ts';
+import { dataInUse, isUnderWay, type Run, type TrainingState } from '../../session/state.ts';
 import { TrainingCharts } from '../charts/TrainingCharts.tsx';
 import { Button } from '../controls/Button.tsx';
 import { formatCount, formatDuration, formatPercent } from '../controls/figures.ts';
@@ -27,22 +27,17 @@ export function RunPanel() {
             <Sentence training={training} />
           </p>
         </div>
-        <Controls phase={training.phase} />
+        <Controls training={training} />
       </div>
       {training.phase === 'failed' && <Notice tone="error">{training.fault.message}</Notice>}
       <Obstacle training={training} />
       {training.phase !== 'idle' && <Progress training={training} />}
-      {run && <Facts run={run} isOver={isOver(training.phase)} />}
+      {run && <Facts run={run} isOver={!isUnderWay(training)} />}
       <TrainingCharts run={run} />
       {training.phase === 'finished' && <WhatNext />}
       <Announcer training={training} title={title} />
     </section>
   );
-}
-
-/** No run is under way. */
-function isOver(phase: TrainingState['phase']): boolean {
-  return phase === 'idle' || phase === 'finished' || phase === 'failed';
 }
 
 /** @param isTrying Engines are being tried: where a run waits, it waits for that. */
@@ -149,7 +144,7 @@ function DataOnItsWay() {
 function Obstacle({ training }: { readonly training: TrainingState }) {
   const data = useSession((state) => state.data);
   const engine = useSession((state) => state.engine);
-  if (!isOver(training.phase)) {
+  if (isUnderWay(training)) {
     return data.phase === 'ready' && data.note ? <Notice tone="info">{data.note}</Notice> : null;
   }
   if (engine.phase === 'failed') {
@@ -169,7 +164,8 @@ function Obstacle({ training }: { readonly training: TrainingState }) {
   return null;
 }
 
-function Controls({ phase }: { readonly phase: TrainingState['phase'] }) {
+function Controls({ training }: { readonly training: TrainingState }) {
+  const { phase } = training;
   // A press swaps the buttons: the keyboard's focus stays with this group, not lost on the page.
   const group = useRef<HTMLFieldSetElement>(null);
   const hadFocus = useRef(false);
@@ -180,7 +176,7 @@ function Controls({ phase }: { readonly phase: TrainingState['phase'] }) {
     group.current?.querySelector<HTMLButtonElement>('button:not(:disabled)')?.focus();
   }, [phase]);
 
-  const canStart = isOver(phase);
+  const canStart = !isUnderWay(training);
   return (
     <fieldset
       ref={group}
@@ -284,7 +280,7 @@ function Facts({ run, isOver }: { readonly run: Run; readonly isOver: boolean })
 
 function Fact(props: { readonly term: string; readonly figure: string; readonly hint?: string }) {
   return (
-    <div className={styles.fact}>
+    <div>
       <dt className={styles.term}>
         {props.term}
         {props.hint && <Hint term={props.term}>{props.hint}</Hint>}
