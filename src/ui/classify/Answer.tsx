@@ -32,7 +32,7 @@ export function Answer({ classification }: { readonly classification: Garment })
 function Bar({ entry, isTop }: { readonly entry: Ranked; readonly isTop: boolean }) {
   return (
     <li className={styles.bar} data-top={isTop || undefined} data-label={entry.label}>
-      <span className={styles.name}>{CLASS_NAMES[entry.label]}</span>
+      <span>{CLASS_NAMES[entry.label]}</span>
       <span className={styles.track} aria-hidden>
         <span className={styles.fill} style={{ scale: `${entry.probability} 1` }} />
       </span>

@@ -57,7 +57,6 @@ export function FileView({ name, picture, settings, onSteer, onUndo, seen }: Fil
             disabled={!turned}
             onClick={() => setCropping(!isCropping)}
           >
-            {' '}
             <CropIcon aria-hidden size={18} />
           </ToolButton>
           <ToolButton
@@ -66,7 +65,6 @@ export function FileView({ name, picture, settings, onSteer, onUndo, seen }: Fil
             disabled={!crop}
             onClick={() => onSteer({ crop: null }, crypto.randomUUID())}
           >
-            {' '}
             <Maximize aria-hidden size={18} />
           </ToolButton>
           <ToolButton
@@ -75,7 +73,6 @@ export function FileView({ name, picture, settings, onSteer, onUndo, seen }: Fil
             disabled={!turned}
             onClick={() => rotate('anticlockwise')}
           >
-            {' '}
             <RotateCcw aria-hidden size={18} />
           </ToolButton>
           <ToolButton
@@ -84,7 +81,6 @@ export function FileView({ name, picture, settings, onSteer, onUndo, seen }: Fil
             disabled={!turned}
             onClick={() => rotate('clockwise')}
           >
-            {' '}
             <RotateCw aria-hidden size={18} />
           </ToolButton>
         </fieldset>

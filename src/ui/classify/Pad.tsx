@@ -432,7 +432,6 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
               title={name}
               onClick={() => chooseCloth(tone)}
             >
-              {' '}
               <span
                 className={styles.swatch}
                 data-paper={tone === PAPER || undefined}
@@ -453,7 +452,6 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
               title={`${name} (${key})`}
               onClick={() => choose({ tool })}
             >
-              {' '}
               <Icon aria-hidden size={19} />
             </ToolButton>
           ))}
@@ -465,7 +463,6 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
             title="Mirror: draw both halves at once (M)"
             onClick={() => choose({ isMirrored: !brush.isMirrored })}
           >
-            {' '}
             <FlipHorizontal aria-hidden size={19} />
           </ToolButton>
           <ToolButton
@@ -475,7 +472,6 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
             title="Silhouettes to trace (S)"
             onClick={() => setTracing(!isTracing)}
           >
-            {' '}
             <Shirt aria-hidden size={19} />
           </ToolButton>
         </div>
@@ -486,7 +482,6 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
             disabled={!sheet.canUndo}
             onClick={() => drawing.current?.undo()}
           >
-            {' '}
             <Undo2 aria-hidden size={19} />
           </ToolButton>
           <ToolButton
@@ -495,7 +490,6 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
             disabled={!sheet.canRedo}
             onClick={() => drawing.current?.redo()}
           >
-            {' '}
             <Redo2 aria-hidden size={19} />
           </ToolButton>
           <ToolButton
@@ -504,7 +498,6 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
             disabled={sheet.isBlank}
             onClick={clear}
           >
-            {' '}
             <Trash2 aria-hidden size={19} />
           </ToolButton>
         </div>

@@ -1,4 +1,4 @@
-/** Owns labelled form fields: numbers, choices and switches. */
+/** Owns form fields: numbers and choices with their labels, and switches. */
 import { NumberField as Base } from '@base-ui/react/number-field';
 import { Switch } from '@base-ui/react/switch';
 import { ChevronDown, Minus, Plus } from 'lucide-react';
@@ -138,46 +138,20 @@ export function SelectField<T extends string>({
   );
 }
 
-export interface SwitchFieldProps extends FieldProps {
-  readonly value: boolean;
-  readonly onChange: (value: boolean) => void;
-}
-
-export function SwitchField({ label, hint, value, onChange, disabled = false }: SwitchFieldProps) {
-  const id = useId();
-  return (
-    <div className={styles.field} data-disabled={disabled || undefined}>
-      <Label id={id} label={label} hint={hint} />
-      <div className={styles.switchFrame}>
-        <Toggle id={id} value={value} onChange={onChange} disabled={disabled} />
-        <span aria-hidden className={styles.switchWord}>
-          {value ? 'On' : 'Off'}
-        </span>
-      </div>
-    </div>
-  );
-}
-
 interface ToggleProps {
-  /** For a label elsewhere. */
-  readonly id?: string;
-  /** Where there is no label on the page that names it. */
-  readonly label?: string;
+  /** Said by screen readers: what stands beside it is for eyes. */
+  readonly label: string;
   readonly value: boolean;
   readonly onChange: (value: boolean) => void;
-  readonly disabled?: boolean;
 }
 
-/** A switch without its label. */
-export function Toggle({ id, label, value, onChange, disabled = false }: ToggleProps) {
+export function Toggle({ label, value, onChange }: ToggleProps) {
   return (
     <Switch.Root
-      id={id}
       className={styles.switch}
       aria-label={label}
       checked={value}
       onCheckedChange={onChange}
-      disabled={disabled}
     >
       <Switch.Thumb className={styles.thumb} />
     </Switch.Root>

@@ -99,7 +99,7 @@ function Source({ title, figure, isInUse, hint, children }: SourceProps) {
   return (
     <li className={styles.source} data-in-use={isInUse || undefined}>
       <div className={styles.head}>
-        <h3 className={styles.title}>
+        <h3>
           {title}
           {figure !== null && <span className={styles.figure}> ({formatCount(figure)})</span>}
         </h3>

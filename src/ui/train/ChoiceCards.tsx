@@ -4,7 +4,7 @@ import styles from './ChoiceCards.module.css';
 
 export function ChoiceCards(props: { readonly legend: string; readonly children: ReactNode }) {
   return (
-    <fieldset className={styles.set}>
+    <fieldset>
       <legend className={styles.legend}>{props.legend}</legend>
       <div className={styles.cards}>{props.children}</div>
     </fieldset>
