@@ -81,7 +81,7 @@ test('a step left out changes the answer, and taken in again brings it back', as
   await expect(step(page, 'fit')).toContainText('Left out');
   await expect.poll(() => look(page)).not.toEqual(before);
   expect((await look(page)).says).not.toEqual(before.says);
-  await expect(tryRoom(page).getByText('1 step changed')).toBeVisible();
+  await expect(tryRoom(page).getByText('1 changed')).toBeVisible();
   await fit.click();
   await expect.poll(() => look(page)).toEqual(before);
   await expect(tryRoom(page).getByText('7 steps')).toBeVisible();
@@ -90,10 +90,10 @@ test('a step left out changes the answer, and taken in again brings it back', as
   const tolerance = tryRoom(page).getByLabel('How much counts as background');
   await tolerance.fill('1');
   await expect(tolerance).toHaveAttribute('aria-valuetext', '2.00 times what is estimated');
-  await expect(tryRoom(page).getByText('2 steps changed')).toBeVisible();
+  await expect(tryRoom(page).getByText('2 changed')).toBeVisible();
   await expect.poll(() => look(page)).not.toEqual(before);
   await press(page, 'Undo');
-  await expect(tryRoom(page).getByText('1 step changed')).toBeVisible();
+  await expect(tryRoom(page).getByText('1 changed')).toBeVisible();
   await press(page, 'Reset to automatic');
   await expect.poll(() => look(page)).toEqual(before);
   // Undone as well: the reset.
@@ -412,7 +412,7 @@ for (const scheme of ['light', 'dark'] as const) {
     await dropPhoto(page);
     await drag(page, [0.2, 0.05], [0.8, 0.8]);
     await tryRoom(page).getByRole('switch', { name: 'Sharpen' }).click();
-    await expect(tryRoom(page).getByText('2 steps changed')).toBeVisible();
+    await expect(tryRoom(page).getByText('2 changed')).toBeVisible();
     await expect(lookalikes(page).locator('li[data-row]')).toHaveCount(5);
     await dropTen(page);
     await row(page, 'dress-on-floor.jpg').last().getByRole('button').first().click();

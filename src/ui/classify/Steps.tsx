@@ -284,8 +284,8 @@ function Choice({ label, value, onChange }: ChoiceProps) {
 }
 
 function sayCount(numChanged: number): string {
-  if (numChanged === 0) return `${STEP_NAMES.length} steps`;
-  return numChanged === 1 ? '1 step changed' : `${numChanged} steps changed`;
+  // Short enough to stay on one line, or the page would jump at the first change.
+  return numChanged === 0 ? `${STEP_NAMES.length} steps` : `${numChanged} changed`;
 }
 
 /** What a step did, where its name does not say it already. */
