@@ -3,6 +3,7 @@ import { CircleAlert, Download, LoaderCircle, X } from 'lucide-react';
 import { useState } from 'react';
 import type { Picture } from '../../image/picture.ts';
 import { Button } from '../controls/Button.tsx';
+import { download } from '../controls/download.ts';
 import { Garment } from '../controls/Garment.tsx';
 import { SortHead } from '../controls/SortHead.tsx';
 import styles from './BatchTable.module.css';
@@ -38,7 +39,7 @@ export function BatchTable({ uploads, shown, onShow, onRemove, onClear }: BatchT
           aria-label="Download CSV"
           title="A line for each picture, with all ten probabilities"
           disabled={numDone === 0}
-          onClick={() => download(toCsv(sortUploads(uploads, order)))}
+          onClick={() => downloadCsv(toCsv(sortUploads(uploads, order)))}
         >
           CSV
         </Button>
@@ -124,7 +125,7 @@ function Row({ upload, isShown, onShow, onRemove }: RowProps) {
         ) : (
           <span className={styles.mark}>
             {state.phase === 'waiting' ? (
-              <LoaderCircle aria-hidden size={18} className={styles.turning} />
+              <LoaderCircle aria-hidden size={18} className="turning" />
             ) : (
               <CircleAlert aria-hidden size={18} />
             )}
@@ -212,11 +213,6 @@ function sayOutcome(uploads: readonly Upload[]): string {
   return `${numAnswered} of ${uploads.length} pictures answered.`;
 }
 
-function download(csv: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([csv], { type: 'text/csv;charset=utf-8' }));
-  link.download = 'atelier-pictures.csv';
-  link.click();
-  // The browser has taken hold of the bytes once the click has been handled.
-  setTimeout(() => URL.revokeObjectURL(link.href), 0);
+function downloadCsv(csv: string): void {
+  download(new Blob([csv], { type: 'text/csv;charset=utf-8' }), 'atelier-pictures.csv');
 }

@@ -2,6 +2,7 @@
 import { useId, useState } from 'react';
 import { dataInUse } from '../../session/state.ts';
 import { formatCount } from '../controls/figures.ts';
+import { Placeholder } from '../controls/Placeholder.tsx';
 import { Room } from '../controls/Room.tsx';
 import { useSession } from '../useSession.ts';
 import { ClassList } from './ClassList.tsx';
@@ -47,11 +48,11 @@ export function DataRoom() {
           </div>
         </div>
       ) : (
-        <p className={styles.empty}>
+        <Placeholder>
           {data.phase === 'loading'
             ? 'The pictures will be here in a moment.'
             : 'No pictures are loaded yet. Choose a set above to look at it first, or go straight to Train, which brings the full set by itself.'}
-        </p>
+        </Placeholder>
       )}
     </Room>
   );

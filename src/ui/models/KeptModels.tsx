@@ -4,11 +4,13 @@ import { type FormEvent, useEffect, useRef, useState } from 'react';
 import type { LibraryState, StoredModel } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { Notice } from '../controls/Notice.tsx';
+import { Placeholder } from '../controls/Placeholder.tsx';
 import { toast } from '../controls/toast.tsx';
 import { session } from '../useSession.ts';
 import styles from './KeptModels.module.css';
 import { ModelFacts } from './ModelFacts.tsx';
-import { hasFailed, NAME_LENGTH } from './outcome.ts';
+import { NameInput } from './NameInput.tsx';
+import { hasFailed } from './outcome.ts';
 
 export interface KeptModelsProps {
   readonly library: LibraryState;
@@ -18,7 +20,7 @@ export interface KeptModelsProps {
 
 export function KeptModels({ library, liveId, isTraining }: KeptModelsProps) {
   if (library.phase === 'loading') {
-    return <p className={styles.quiet}>Looking for kept models…</p>;
+    return <p className="quiet">Looking for kept models…</p>;
   }
   if (library.phase === 'failed') return null;
   const { models, unreadable } = library;
@@ -26,9 +28,9 @@ export function KeptModels({ library, liveId, isTraining }: KeptModelsProps) {
     <section className={styles.kept} aria-labelledby="kept-models">
       <h3 id="kept-models">Kept in this browser</h3>
       {models.length === 0 ? (
-        <p className={styles.empty}>
+        <Placeholder>
           Nothing is kept yet. The latest run keeps itself here; save a model by name and it stays.
-        </p>
+        </Placeholder>
       ) : (
         <ul className={styles.list}>
           {models.map((stored) => (
@@ -172,16 +174,10 @@ function RenameForm({ stored, onEnd }: RenameFormProps) {
 
   return (
     <form className={styles.rename} onSubmit={(event) => void rename(event)}>
-      <input
+      <NameInput
         ref={input}
-        className={styles.input}
         aria-label={`New name of ${oldName}`}
         value={name}
-        maxLength={NAME_LENGTH}
-        required
-        pattern=".*\S.*"
-        title="At least one letter"
-        autoComplete="off"
         onChange={(event) => setName(event.target.value)}
         onKeyDown={(event) => {
           if (event.key === 'Escape') onEnd();

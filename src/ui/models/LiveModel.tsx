@@ -10,7 +10,8 @@ import { session } from '../useSession.ts';
 import { downloadLiveModel } from './download.ts';
 import styles from './LiveModel.module.css';
 import { ModelFacts } from './ModelFacts.tsx';
-import { hasFailed, NAME_LENGTH } from './outcome.ts';
+import { NameInput } from './NameInput.tsx';
+import { hasFailed } from './outcome.ts';
 
 const ORIGINS: Readonly<Record<ModelCard['origin'], string>> = {
   shipped: 'Came with Atelier',
@@ -95,15 +96,9 @@ function SaveForm({ card, isLatest, isTraining }: SaveFormProps) {
         Name
       </label>
       <div className={styles.saveLine}>
-        <input
+        <NameInput
           id={id}
-          className={styles.input}
           value={name}
-          maxLength={NAME_LENGTH}
-          required
-          pattern=".*\S.*"
-          title="At least one letter"
-          autoComplete="off"
           aria-describedby={`${id}-note`}
           onChange={(event) => setName(event.target.value)}
         />

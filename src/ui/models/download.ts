@@ -1,4 +1,5 @@
 /** Owns handing the live model to the person as a file. */
+import { download } from '../controls/download.ts';
 import { toast } from '../controls/toast.tsx';
 import { session } from '../useSession.ts';
 
@@ -14,10 +15,5 @@ export async function downloadLiveModel(): Promise<void> {
     });
     return;
   }
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(exported.zip);
-  link.download = exported.fileName;
-  link.click();
-  // The browser has taken hold of the bytes once the click has been handled.
-  setTimeout(() => URL.revokeObjectURL(link.href), 0);
+  download(exported.zip, exported.fileName);
 }

@@ -1,9 +1,6 @@
 /** Owns how this room learns whether an action on models went well: the session tells by its state. */
 import { session } from '../useSession.ts';
 
-/** As the store allows; see `store/models.ts`, which the page must not load. */
-export const NAME_LENGTH = 80;
-
 /** Whether the last action on models could not be done. */
 export function hasFailed(): boolean {
   const { library } = session.store.getState();
