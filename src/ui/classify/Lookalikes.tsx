@@ -56,7 +56,7 @@ export function Lookalikes({ pixels, label, isChanging }: LookalikesProps) {
 
   if (!hasData) {
     return (
-      <p className={styles.quiet}>
+      <p className="quiet">
         Load the <a href="#data">training data</a> to see which of its pictures look most like this
         one.
       </p>
@@ -64,12 +64,12 @@ export function Lookalikes({ pixels, label, isChanging }: LookalikesProps) {
   }
   if (isRunning) {
     return (
-      <p className={styles.quiet}>
+      <p className="quiet">
         Once the run is over, the training pictures most like this one are shown here.
       </p>
     );
   }
-  if (look.phase === 'failed') return <p className={styles.quiet}>{look.message}</p>;
+  if (look.phase === 'failed') return <p className="quiet">{look.message}</p>;
 
   const name = CLASS_NAMES[label] ?? 'garment';
   // What looked alike in another class says nothing about this one.

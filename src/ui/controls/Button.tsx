@@ -34,7 +34,13 @@ export function Button({
       aria-disabled={busy || undefined}
       onClick={busy ? undefined : onClick}
     >
-      {Shown && <Shown aria-hidden size={size === 'small' ? 15 : 17} className={styles.icon} />}
+      {Shown && (
+        <Shown
+          aria-hidden
+          size={size === 'small' ? 15 : 17}
+          className={busy ? 'turning' : undefined}
+        />
+      )}
       {children}
     </button>
   );

@@ -65,7 +65,7 @@ function Pages({ evaluation, cell }: { readonly evaluation: Evaluation; readonly
   const outcome = useRowsOf(evaluation, cell, count > 0);
   const numPages = Math.max(1, Math.ceil(count / PAGE_SIZE));
 
-  if (count === 0) return <p className={styles.quiet}>This never happened.</p>;
+  if (count === 0) return <p className="quiet">This never happened.</p>;
   if (outcome.phase === 'failed') {
     return (
       <Notice tone="error" title="The pictures could not be fetched">
@@ -94,7 +94,7 @@ function Pages({ evaluation, cell }: { readonly evaluation: Evaluation; readonly
         ))}
       </ul>
       <div className={styles.pager}>
-        <p className={styles.quiet} aria-live="polite">
+        <p className="quiet" aria-live="polite">
           {count === 1 ? 'One picture' : `${formatCount(count)} pictures, the surest first`}
           {numPages > 1 && `; page ${page + 1} of ${numPages}`}
         </p>

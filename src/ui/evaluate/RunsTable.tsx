@@ -55,7 +55,7 @@ export function RunsTable() {
   return (
     <section className={styles.runs} aria-labelledby="runs-title">
       <h3 id="runs-title">Finished runs</h3>
-      <p className={styles.quiet}>
+      <p className="quiet">
         {runs.length === 1
           ? 'Train again with other settings, and the runs can be compared.'
           : `Choose 2 to ${LOOKS.length} of them to lay their curves over each other.`}
@@ -140,7 +140,7 @@ function RunLine({
           <td key={column} data-kind={RUN_COLUMNS[column].kind}>
             {show(RUN_COLUMNS[column], run)}
             {column === 'epochs' && run.history.length < run.recipe.epochs && (
-              <span className={styles.quiet}> of {run.recipe.epochs}</span>
+              <span className="quiet"> of {run.recipe.epochs}</span>
             )}
           </td>
         ),
@@ -210,7 +210,7 @@ function Comparison({ runs }: { readonly runs: readonly RunSummary[] }) {
       <section className={styles.apart} tabIndex={0} aria-labelledby="apart-title">
         <h4 id="apart-title">What sets them apart</h4>
         {apart.length === 0 ? (
-          <p className={styles.quiet}>Nothing: the same network, recipe, data and backend.</p>
+          <p className="quiet">Nothing: the same network, recipe, data and backend.</p>
         ) : (
           <table className={styles.table}>
             <thead>

@@ -55,7 +55,7 @@ export function Trust({ card, evaluation, info, isLearning }: TrustProps) {
       )}
       {columns.length > 0 && (
         <>
-          <p className={styles.quiet}>
+          <p className="quiet">
             Bars are the share of answers that were right, strokes what was promised. Where a stroke
             lies above its bar, too much was promised. Dashed bars rest on fewer than {FEW_ANSWERS}{' '}
             answers: chance moves them.
@@ -136,7 +136,7 @@ function Facts({
           </div>
         )}
       </dl>
-      <p className={styles.quiet}>
+      <p className="quiet">
         Calibrated on {formatCount(numRows)} rows of {data} that were held out from training.{' '}
         {familiarity === null &&
           'It has no sense of what is no garment: that takes a network that ends in a dense layer, and enough rows.'}
@@ -162,7 +162,7 @@ function Uncalibrated({
     return (
       <div className={styles.progress}>
         <progress max={state.total} value={state.done} aria-label="Calibration" />
-        <span className={`${styles.quiet} figures`}>
+        <span className="quiet figures">
           Calibrating: {formatCount(state.done)} of {formatCount(state.total)}
         </span>
       </div>

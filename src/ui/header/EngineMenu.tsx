@@ -40,7 +40,7 @@ export function EngineMenu() {
     const Icon = isStarting ? LoaderCircle : TriangleAlert;
     return (
       <span className={styles.state} role="status">
-        <Icon aria-hidden size={16} className={isStarting ? styles.turning : styles.failed} />
+        <Icon aria-hidden size={16} className={isStarting ? 'turning' : styles.failed} />
         {isStarting ? 'Starting' : 'No engine'}
       </span>
     );
@@ -56,7 +56,7 @@ export function EngineMenu() {
       onOpenChange={(isOpen) => isOpen && void session.tryEngines(false)}
     >
       <Menu.Trigger className={menu.trigger} aria-label={`Engine: ${title}`}>
-        <Icon aria-hidden size={16} className={isTrying ? styles.turning : undefined} />
+        <Icon aria-hidden size={16} className={isTrying ? 'turning' : undefined} />
         <span>{title}</span>
         <ChevronDown aria-hidden size={14} className={menu.chevron} />
       </Menu.Trigger>

@@ -36,12 +36,12 @@ export function VariationPreview({ augment }: { readonly augment: Augmentation }
 
   if (numTrain === 0) {
     return (
-      <p className={styles.quiet}>
+      <p className="quiet">
         There is no training data yet. <a href="#data">Load it</a>, and see here what becomes of it.
       </p>
     );
   }
-  if (!garments) return <p className={styles.quiet}>One moment.</p>;
+  if (!garments) return <p className="quiet">One moment.</p>;
   return (
     <>
       <ul className={styles.rows}>
