@@ -393,6 +393,36 @@ describe('train', () => {
     expect(numRuns).toBe(0);
   });
 
+  it('starts once where Train is pressed again after a stop, the data still on its way', async () => {
+    let numRuns = 0;
+    let numLoads = 0;
+    let abort = () => {};
+    const { parts } = play(
+      {
+        train: async () => {
+          numRuns++;
+          return card;
+        },
+      },
+      {
+        load: () => {
+          if (++numLoads > 1) return Promise.resolve(dataInfo);
+          return new Promise((_, reject) => {
+            abort = () => reject(new DOMException('Cancelled.', 'AbortError'));
+          });
+        },
+        cancel: () => abort(),
+      },
+    );
+    const session = createSession(parts);
+    await session.start();
+    const first = session.train();
+    await stateWhen(session, ({ data }) => data.phase === 'loading');
+    session.stop();
+    await Promise.all([first, session.train()]);
+    expect([numLoads, numRuns]).toEqual([2, 1]);
+  });
+
   it('tells of a run that failed and keeps the weights that are left', async () => {
     const { parts } = play({
       train: async () => {
@@ -477,6 +507,22 @@ describe('evaluate', () => {
     const state = session.store.getState();
     expect(state.evaluation.phase).toBe('idle');
     expect(state.model).toEqual({ phase: 'live', card });
+  });
+
+  it('is not for ever under way where a run has put another model in place', async () => {
+    let live = shipped;
+    const { parts } = play({
+      liveCard: () => live,
+      evaluate: async () => {
+        live = card;
+        return evaluation;
+      },
+    });
+    const session = createSession(parts);
+    await session.start();
+    await session.loadData('sample');
+    await session.evaluate();
+    expect(session.store.getState().evaluation.phase).toBe('idle');
   });
 });
 

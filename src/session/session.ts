@@ -187,6 +187,10 @@ export function createSession(parts: SessionParts = browserParts): Session {
   /** Settles when every wish for the fastest engine so far is met. */
   let engineSettled: Promise<void> = Promise.resolve();
   let lastSource: 'full' | 'sample' | null = null;
+  /** Settles when the load that a stop broke off is over. */
+  let brokenOff: Promise<void> = Promise.resolve();
+  /** Counts the evaluations: only the last one tells what it found. */
+  let lastEvaluation = 0;
 
   // ---- workers --------------------------------------------------------------------------------
 
@@ -565,14 +569,17 @@ export function createSession(parts: SessionParts = browserParts): Session {
 
   async function train(): Promise<void> {
     if (isUnderWay(get().training)) return;
-    set({ training: { phase: 'waitingForData' } });
+    // Another press on Train, after Stop, waits for itself.
+    const waiting = { phase: 'waitingForData' } as const;
+    set({ training: waiting });
+    const isWaiting = () => get().training === waiting;
     // A trial of another network is of no use now.
     if (trying?.workload !== workloadOf(get().network, get().recipe)) endTrials();
     // Before the data: reading it takes a core, of which the trial would tell.
-    const isWaiting = () => get().training.phase === 'waitingForData';
     await settleEngine(isWaiting);
     // One that was not needed would disturb the run, and the run it.
     endTrials();
+    await brokenOff;
     if (!isWaiting()) return; // Stopped meanwhile.
     const data = await dataForTraining();
     if (!isWaiting()) return; // Stopped meanwhile.
@@ -720,6 +727,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
     if (training.phase === 'waitingForData') {
       set({ training: { phase: 'idle' } });
       endTrials();
+      if (get().data.phase === 'loading') brokenOff = phaseLeaves('loading');
       cancelLoading();
     } else if (hasRunUnderWay(training)) {
       set({ training: { phase: 'stopping', run: training.run } });
@@ -751,19 +759,24 @@ export function createSession(parts: SessionParts = browserParts): Session {
     const { model, evaluation } = get();
     const isPossible = data && data.numTest > 0 && model.phase === 'live';
     if (!isPossible || evaluation.phase === 'running') return;
+    const mine = ++lastEvaluation;
+    // Put away, it may have given way to another, of another model.
+    const isMine = () => get().evaluation.phase === 'running' && mine === lastEvaluation;
     set({ evaluation: { phase: 'running', done: 0, total: data.numTest } });
     const onProgress = (done: number, total: number) => {
       // A last report may arrive after the answer.
-      if (get().evaluation.phase === 'running') {
-        set({ evaluation: { phase: 'running', done, total } });
-      }
+      if (isMine()) set({ evaluation: { phase: 'running', done, total } });
     };
     try {
       await giveToModelWorker('test', data);
       const result = await onModel((api) => api.evaluate(Comlink.proxy(onProgress)));
       const card = await onModel((api) => api.liveCard());
-      // Another model took its place meanwhile, or it learnt on: these figures are not about it.
-      if (card?.id !== model.card.id || get().evaluation.phase !== 'running') return;
+      if (!isMine()) return;
+      if (card?.id !== model.card.id) {
+        // Another model took its place meanwhile: these figures are not about it.
+        set({ evaluation: { phase: 'idle' } });
+        return;
+      }
       set({
         evaluation: { phase: 'ready', evaluation: result, modelId: card.id },
         model: { phase: 'live', card },
@@ -774,9 +787,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
       }
       await refreshLibrary();
     } catch (error) {
-      if (get().evaluation.phase === 'running') {
-        set({ evaluation: { phase: 'failed', fault: toFault(error) } });
-      }
+      if (isMine()) set({ evaluation: { phase: 'failed', fault: toFault(error) } });
     }
   }
 
