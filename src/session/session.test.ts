@@ -587,6 +587,27 @@ describe('calibrate', () => {
     expect(session.store.getState().evaluation.phase).toBe('ready');
   });
 
+  it('measures nothing where another model took its place meanwhile', async () => {
+    let numEvaluations = 0;
+    const { parts } = play({
+      loadModel: async () => card,
+      calibrate: async () => {
+        await session.loadModel(card.id);
+        return card;
+      },
+      evaluate: async () => {
+        numEvaluations++;
+        return evaluation;
+      },
+    });
+    const session = createSession(parts);
+    await session.start();
+    await session.loadData('sample');
+    await session.calibrate();
+    expect(session.store.getState().model).toEqual({ phase: 'live', card });
+    expect(numEvaluations).toBe(0);
+  });
+
   it('tells why it could not', async () => {
     const { parts } = play({
       calibrate: async () => {

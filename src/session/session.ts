@@ -807,8 +807,9 @@ export function createSession(parts: SessionParts = browserParts): Session {
       const card = await onModel((api) => api.calibrate(Comlink.proxy(onProgress)));
       set({ calibration: { phase: 'idle' } });
       const { model: live } = get();
-      // Another model took its place meanwhile.
-      if (live.phase !== 'live' || live.card.id !== card.id) return;
+      // Another model took its place meanwhile; the worker then tells of that one.
+      const isStillLive = live.phase === 'live' && live.card.id === model.card.id;
+      if (!isStillLive || card.id !== model.card.id) return;
       set({ model: { phase: 'live', card }, evaluation: { phase: 'idle' } });
       await evaluate();
     } catch (error) {
