@@ -17,6 +17,9 @@ export interface EpochRecord {
   readonly elapsedMs: number;
 }
 
+/** Characters of a name that is given in the app; a file may bring a longer one. */
+export const MAX_NAME_LENGTH = 80;
+
 export interface ModelCard {
   /** A UUID; the storage key. */
   readonly id: string;

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { deleteDB, openDB } from 'idb';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { makeCard, makeModel, makePixels, probe } from '../formats/fixtures.ts';
+import { MAX_NAME_LENGTH } from '../ml/modelCard.ts';
 import { closeDatabase, StorageError } from './database.ts';
 import { datasetCache } from './datasets.ts';
 import {
@@ -10,7 +11,6 @@ import {
   listModels,
   loadLastModel,
   loadModel,
-  MAX_NAME_LENGTH,
   purgeDeleted,
   renameModel,
   restoreModel,

@@ -15,11 +15,10 @@ import {
   type WeightSpec,
   WeightSpecSchema,
 } from '../formats/layersModel.ts';
-import { type ModelCard, ModelCardSchema } from '../ml/modelCard.ts';
+import { MAX_NAME_LENGTH, type ModelCard, ModelCardSchema } from '../ml/modelCard.ts';
 import { type AtelierDatabase, StorageError, withDatabase, writeAtOnce } from './database.ts';
 import type { Library, StoredModel, UnreadableModel } from './records.ts';
 
-export const MAX_NAME_LENGTH = 80;
 /** A deletion can be undone for this long at least; the next start after it makes it final. */
 const UNDO_MS = 10 * 60_000;
 /** Among the settings: id of the model that was live last. */

@@ -14,7 +14,7 @@ import type { Classification, Picture, PictureSettings } from '../image/picture.
 import { buildModel } from '../ml/build.ts';
 import { answerPicture, calibrateModel } from '../ml/calibrate.ts';
 import { type Evaluation, evaluateModel } from '../ml/evaluate.ts';
-import { findHeldOut, type ModelCard } from '../ml/modelCard.ts';
+import { findHeldOut, MAX_NAME_LENGTH, type ModelCard } from '../ml/modelCard.ts';
 import { createNeighbourhood, type Neighbourhood } from '../ml/neighbours.ts';
 import { NETWORKS, type NetworkName } from '../ml/network.ts';
 import { predictRows } from '../ml/predict.ts';
@@ -125,7 +125,7 @@ const api = {
     const model = buildModel(network, recipe);
     let card: ModelCard = {
       id,
-      name: `${NETWORKS[network].title}, ${name}`.slice(0, store.MAX_NAME_LENGTH),
+      name: `${NETWORKS[network].title}, ${name}`.slice(0, MAX_NAME_LENGTH),
       createdAt: new Date().toISOString(),
       origin: 'trained',
       network,

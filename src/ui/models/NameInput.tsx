@@ -1,9 +1,7 @@
 /** Owns the field in which a model gets its name. */
 import type { ComponentProps } from 'react';
+import { MAX_NAME_LENGTH } from '../../ml/modelCard.ts';
 import styles from './NameInput.module.css';
-
-/** As the store allows; see `store/models.ts`, which the page must not load. */
-const NAME_LENGTH = 80;
 
 type NameInputProps = Omit<
   ComponentProps<'input'>,
@@ -15,7 +13,7 @@ export function NameInput(props: NameInputProps) {
     <input
       {...props}
       className={styles.input}
-      maxLength={NAME_LENGTH}
+      maxLength={MAX_NAME_LENGTH}
       required
       pattern=".*\S.*"
       title="At least one letter"
