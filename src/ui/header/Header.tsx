@@ -9,8 +9,8 @@ const ROOMS = [
   { id: 'data', title: 'Data' },
   { id: 'train', title: 'Train' },
   { id: 'evaluate', title: 'Evaluate' },
-  { id: 'models', title: 'Models' },
   { id: 'try', title: 'Try' },
+  { id: 'models', title: 'Models' },
 ] as const;
 
 /** Where App.module.css puts Try beside the other rooms. */
@@ -84,10 +84,9 @@ function useRoomInView(): string | null {
           if (isIntersecting) touching.add(target);
           else touching.delete(target);
         }
-        const room = rooms.find((element) => touching.has(element));
         // Beside the others on wide screens, Try is always in view and never the place one is at.
-        const isAside = room?.id === 'try' && touching.size === 1 && BESIDE.matches;
-        setCurrent(room && !isAside ? room.id : null);
+        const isPlace = ({ id }: Element) => id !== 'try' || !BESIDE.matches;
+        setCurrent(rooms.find((room) => touching.has(room) && isPlace(room))?.id ?? null);
       },
       { rootMargin: '-33% 0px -66% 0px' },
     );
