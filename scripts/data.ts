@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { createGzip } from 'node:zlib';
 import type { Dataset } from '../src/data/dataset.ts';
 import {
@@ -26,6 +26,7 @@ import {
   verify,
   writeCsv,
 } from './fashionMnist.ts';
+import { readOptions } from './options.ts';
 
 const DATA_FOLDER = fileURLToPath(new URL('../public/data', import.meta.url));
 
@@ -322,7 +323,8 @@ function adviseOn(failures: readonly string[]): string {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { from: { type: 'string' } } });
+  const usage = 'npm run data -- [--from FOLDER]';
+  const { values } = readOptions(usage, { options: { from: { type: 'string' } } });
   const outcome = await ensureData(values.from);
   if (outcome.ok) {
     console.log('Done: public/data has the full Fashion-MNIST.');

@@ -4,12 +4,14 @@
  *   npm start -- [--port 5150] [--no-open]
  */
 import { spawn } from 'node:child_process';
-import { parseArgs } from 'node:util';
 import { BUILD_FOLDER, ensureBuild } from './build.ts';
 import { ensureData } from './data.ts';
+import { readOptions } from './options.ts';
 import { serve } from './serve.ts';
 
-const { values: options } = parseArgs({
+const USAGE = 'npm start -- [--port 5150] [--no-open]';
+
+const { values: options } = readOptions(USAGE, {
   options: {
     port: { type: 'string', default: process.env.PORT ?? '5150' },
     'no-open': { type: 'boolean', default: false },
