@@ -30,6 +30,6 @@ if (measurement) {
 console.log('npm run bench -- NAME [options]\n');
 for (const each of names) {
   const found = await open(each);
-  if (found) console.log(`  ${each.padEnd(10)} ${found.summary}`);
+  if (found) console.log(`  ${each.padEnd(15)} ${found.summary}`);
 }
 process.exit(name === undefined ? 0 : 2);
