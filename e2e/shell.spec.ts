@@ -106,8 +106,8 @@ test('the keyboard reaches header and pad without losing the place in the rooms'
 
   const links = page.getByRole('navigation').getByRole('link');
   await links.first().focus();
-  for (let presses = 1; presses < 5; presses++) await page.keyboard.press('Tab');
-  await expect(links.last()).toBeFocused();
+  for (let presses = 0; presses < 3; presses++) await page.keyboard.press('Tab');
+  await expect(links.filter({ hasText: 'Try' })).toBeFocused();
   await page.keyboard.press('Enter');
   await page.keyboard.press('Tab');
   await expect(page.locator('#try :focus')).toBeVisible();
