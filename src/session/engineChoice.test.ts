@@ -1,3 +1,4 @@
+/** Drives the real session on played machines: which engine it tries, runs, remembers and changes. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { BackendName, BackendOption, EngineInfo } from '../engine/backends.ts';
 import { explainBackend, rankBackends } from '../engine/choice.ts';

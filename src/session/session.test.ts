@@ -1,3 +1,4 @@
+/** Drives the real session over real Comlink lines; only the threads behind them are played. */
 import { describe, expect, it } from 'vitest';
 import type { DataInfo } from '../data/source.ts';
 import type { EngineInfo } from '../engine/backends.ts';
