@@ -109,6 +109,8 @@ test('the steps of a drawing can be changed as well', async ({ page }) => {
   const before = await seenBox(page);
   expect(before.height).toBe(28);
   await tryRoom(page).getByText('How the picture got there').click();
+  // Their pictures come only now: while the steps are shut, a drawing is answered without.
+  await expect(tryRoom(page).locator('[data-step] canvas')).toHaveCount(7);
   await press(page, 'Turn right');
   await expect.poll(() => seenBox(page)).toEqual({ width: before.height, height: before.width });
   await step(page, 'tones').getByText('Keep', { exact: true }).click();

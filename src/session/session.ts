@@ -86,8 +86,15 @@ export interface Session {
   /** Puts a removed run back. */
   restoreRun(run: RunSummary): Promise<void>;
 
-  /** Resolves to null where a later call overtook this one. Rejects with the fault otherwise. */
-  classify(picture: Picture, settings?: PictureSettings): Promise<Classification | null>;
+  /**
+   * Resolves to null where a later call overtook this one. Rejects with the fault otherwise.
+   * @param areStepsSeen whether the steps are to come with their pictures: quicker without.
+   */
+  classify(
+    picture: Picture,
+    settings?: PictureSettings,
+    areStepsSeen?: boolean,
+  ): Promise<Classification | null>;
   /** As `classify`, but every call is answered, in order. For lists of files. */
   classifyEach(picture: Picture, settings?: PictureSettings): Promise<Classification>;
 
@@ -889,6 +896,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
   interface WaitingPicture {
     readonly picture: Picture;
     readonly settings: PictureSettings | undefined;
+    readonly areStepsSeen: boolean | undefined;
     readonly resolve: (classification: Classification | null) => void;
     readonly reject: (error: unknown) => void;
   }
@@ -896,10 +904,14 @@ export function createSession(parts: SessionParts = browserParts): Session {
   let isClassifying = false;
 
   /** One picture is with the worker at a time and one waits; a newer one takes the waiting place. */
-  function classify(picture: Picture, settings?: PictureSettings): Promise<Classification | null> {
+  function classify(
+    picture: Picture,
+    settings?: PictureSettings,
+    areStepsSeen?: boolean,
+  ): Promise<Classification | null> {
     return new Promise((resolve, reject) => {
       waiting?.resolve(null);
-      waiting = { picture, settings, resolve, reject };
+      waiting = { picture, settings, areStepsSeen, resolve, reject };
       if (!isClassifying) void classifyWaiting();
     });
   }
@@ -907,7 +919,8 @@ export function createSession(parts: SessionParts = browserParts): Session {
   async function classifyWaiting(): Promise<void> {
     isClassifying = true;
     for (let next = takeWaiting(); next; next = takeWaiting()) {
-      await classifyEach(next.picture, next.settings).then(next.resolve, next.reject);
+      const { picture, settings, areStepsSeen, resolve, reject } = next;
+      await classifyNow(picture, settings, areStepsSeen).then(resolve, reject);
     }
     isClassifying = false;
   }
@@ -918,9 +931,13 @@ export function createSession(parts: SessionParts = browserParts): Session {
     return next;
   }
 
-  function classifyEach(picture: Picture, settings?: PictureSettings): Promise<Classification> {
+  function classifyNow(
+    picture: Picture,
+    settings?: PictureSettings,
+    areStepsSeen?: boolean,
+  ): Promise<Classification> {
     return onModel(async (api) =>
-      api.classify(Comlink.transfer(picture, [picture.data.buffer]), settings),
+      api.classify(Comlink.transfer(picture, [picture.data.buffer]), settings, areStepsSeen),
     );
   }
 
@@ -1013,7 +1030,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
     removeRun,
     restoreRun: keepSummary,
     classify,
-    classifyEach,
+    classifyEach: classifyNow,
     lookalikes,
     saveModel,
     loadModel: (id) => replaceModel((api) => api.loadModel(id)),
