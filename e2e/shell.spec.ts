@@ -173,7 +173,11 @@ test('an engine that fails is told, and Retry brings one up', async ({ page }) =
   await openApp(page);
   await page.evaluate(() =>
     window.atelier.store.setState({
-      engine: { phase: 'failed', fault: { name: 'EngineError', message: 'No backend started.' } },
+      engine: {
+        phase: 'failed',
+        fault: { name: 'EngineError', message: 'No backend started.' },
+        next: null,
+      },
     }),
   );
   const alert = page.getByRole('alert').filter({ hasText: 'No backend started.' });
