@@ -1,9 +1,15 @@
 /**
  * Journeys through the choice of an engine: what runs without a graphics card, with a slow one and
- * without SIMD, what the menu tells of it, and that it is remembered.
+ * without SIMD, what the menu tells of it, that it is remembered, and what takes over where one stops.
  */
 import type { Page } from 'playwright/test';
 import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
+
+declare global {
+  interface Window {
+    breakModelWorker(): void;
+  }
+}
 
 /** Runs `script` in the model worker before its own code does. */
 async function prepareModelWorker(page: Page, script: string): Promise<void> {
@@ -139,4 +145,42 @@ test('a browser without SIMD trains all the same, and is told why it is slow', a
   });
   const training = await readState(page, ({ training }) => training);
   expect(training).toMatchObject({ phase: 'finished', run: { backend: 'wasm' } });
+});
+
+test('an engine that stops three times gives way to the next best on Retry', async ({ page }) => {
+  await page.addInitScript(() => {
+    window.Worker = class extends Worker {
+      constructor(url: string | URL, options?: WorkerOptions) {
+        super(url, options);
+        // As the browser tells of a worker that broke down.
+        if (options?.name === 'model') {
+          window.breakModelWorker = () =>
+            this.dispatchEvent(new ErrorEvent('error', { message: 'the graphics card was lost' }));
+        }
+      }
+    };
+  });
+  await openApp(page);
+  await page.evaluate(() => window.atelier.chooseBackend('webgl'));
+  expect((await engineOf(page))?.active).toBe('webgl');
+  for (let loss = 0; loss < 3; loss++) {
+    await waitForState(page, ({ engine }) => engine.phase === 'ready');
+    await page.evaluate(() => window.breakModelWorker());
+  }
+  const alert = page.locator('#top').getByRole('alert');
+  await expect(alert).toContainText('the graphics card was lost');
+  await expect(alert).toContainText('Retry goes on with CPU (Atelier) instead');
+
+  await alert.getByRole('button', { name: 'Retry with CPU (Atelier)' }).click();
+  await waitForState(page, ({ model }) => model.phase === 'live');
+  await expect(alert).toBeHidden();
+  expect((await engineOf(page))?.active).toBe('simd');
+  await expect(page.locator('#top')).toContainText('WebGL, your choice, is not available');
+  await openMenu(page);
+  await expect(line(page, 'WebGL')).toHaveAttribute('aria-disabled', 'true');
+
+  // The choice was only put off.
+  await page.reload();
+  await waitForState(page, ({ engine }) => engine.phase === 'ready');
+  expect((await engineOf(page))?.active).toBe('webgl');
 });

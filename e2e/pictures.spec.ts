@@ -109,12 +109,95 @@ test('the steps of a drawing can be changed as well', async ({ page }) => {
   const before = await seenBox(page);
   expect(before.height).toBe(28);
   await tryRoom(page).getByText('How the picture got there').click();
+  // Their pictures come only now: while the steps are shut, a drawing is answered without.
+  await expect(tryRoom(page).locator('[data-step] canvas')).toHaveCount(7);
   await press(page, 'Turn right');
   await expect.poll(() => seenBox(page)).toEqual({ width: before.height, height: before.width });
   await step(page, 'tones').getByText('Keep', { exact: true }).click();
   await press(page, 'Reset to automatic');
   await expect.poll(() => seenBox(page)).toEqual(before);
 });
+
+declare global {
+  interface Window {
+    /** Questions to the model worker: how many, how many at once at most, the last one's tolerance. */
+    questions: { asked: number; pending: number; mostPending: number; tolerance: number };
+  }
+}
+
+/** Listens in on what is asked of the model worker (messages of Comlink). */
+function countQuestions(): void {
+  const questions = { asked: 0, pending: 0, mostPending: 0, tolerance: 0 };
+  window.questions = questions;
+  window.Worker = class extends Worker {
+    private readonly ids = new Set<unknown>();
+
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      // First of all that listen: an answer counts before it leads to the next question.
+      this.addEventListener('message', ({ data }) => {
+        if (this.ids.delete(data.id)) questions.pending -= 1;
+      });
+    }
+
+    override postMessage(message: unknown, options?: Transferable[] | StructuredSerializeOptions) {
+      const { id, path, argumentList } = message as {
+        id?: unknown;
+        path?: string[];
+        argumentList?: { value?: { tolerance?: number } }[];
+      };
+      if (path?.[0] === 'classify') {
+        this.ids.add(id);
+        questions.asked += 1;
+        questions.pending += 1;
+        questions.mostPending = Math.max(questions.mostPending, questions.pending);
+        questions.tolerance = argumentList?.[1]?.value?.tolerance ?? 0;
+      }
+      super.postMessage(message, options as StructuredSerializeOptions);
+    }
+  };
+}
+
+for (const what of ['drawing', 'photo'] as const) {
+  test(`the slider of the background is followed live on a ${what}, and nothing piles up`, async ({
+    page,
+  }) => {
+    await page.addInitScript(countQuestions);
+    await openApp(page);
+    if (what === 'photo') {
+      await dropPhoto(page);
+    } else {
+      await press(page, 'Trace: Trouser');
+      await press(page, 'Fill it in');
+      await expect(bars(page)).toHaveCount(10);
+    }
+    if (what === 'drawing') await tryRoom(page).getByText('How the picture got there').click();
+    const slider = step(page, 'garment').getByRole('slider');
+    await expect(slider).toBeVisible();
+    await expect.poll(() => page.evaluate(() => window.questions.pending)).toBe(0);
+
+    // From end to end, five positions a frame, which no worker keeps up with.
+    const { numMoves, numAsked } = await slider.evaluate(async (input: HTMLInputElement) => {
+      const before = window.questions.asked;
+      const setValue = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value')?.set;
+      const nextFrame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+      let moves = 0;
+      for (let doublings = -2; doublings < 2; doublings += 0.1) {
+        if (moves % 5 === 0) await nextFrame();
+        setValue?.call(input, String(doublings));
+        input.dispatchEvent(new Event('input', { bubbles: true }));
+        moves += 1;
+      }
+      return { numMoves: moves, numAsked: window.questions.asked - before };
+    });
+    expect(numAsked).toBeGreaterThan(1);
+    expect(numAsked).toBeLessThan(numMoves);
+    await expect.poll(() => page.evaluate(() => window.questions.pending)).toBe(0);
+    const { mostPending, tolerance } = await page.evaluate(() => window.questions);
+    expect(mostPending).toBe(1);
+    expect(Math.log2(tolerance)).toBeCloseTo(Number(await slider.inputValue()), 1);
+  });
+}
 
 test('a mouse crops, moves and resizes; turning takes the crop along', async ({ page }) => {
   await openApp(page);

@@ -55,6 +55,8 @@ export interface EngineWish {
   readonly includesWebGPU: boolean;
   /** Trials of the network to be trained, and the machine they hold for; null before the first. */
   readonly memory: { readonly fingerprint: string; readonly trials: Trials } | null;
+  /** Backends that broke down again and again on this visit. */
+  readonly leftAlone: readonly BackendName[];
 }
 
 export interface EngineInfo {

@@ -74,6 +74,22 @@ export function rankBackends(chances: Chances): readonly BackendOption[] {
     });
 }
 
+/** The options on a visit on which some backends broke down: those are not available any more. */
+export function leaveAlone(
+  options: readonly BackendOption[],
+  names: readonly BackendName[],
+): readonly BackendOption[] {
+  return options.map((option) =>
+    option.available && names.includes(option.name)
+      ? {
+          ...option,
+          available: false,
+          detail: 'It stopped again and again. Load the page anew to use it.',
+        }
+      : option,
+  );
+}
+
 /** Smaller is better. WebGPU comes after the CPU's: TensorFlow.js has it for less long. */
 function preferenceOf({ name, isSoftware }: BackendOption): number {
   switch (name) {

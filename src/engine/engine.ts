@@ -18,6 +18,7 @@ import {
   explainBackend,
   fingerprintOf,
   isSoftwareRenderer,
+  leaveAlone,
   rankBackends,
 } from './choice.ts';
 import { defaultNumThreads, kernelSupport } from './wasm/kernels.ts';
@@ -44,7 +45,7 @@ const ADAPTER_PATIENCE_MS = 3000;
  * @throws {EngineError} where the chosen one is there and does not start, or where none does.
  */
 export async function startEngine(
-  { choice, includesWebGPU, memory }: EngineWish,
+  { choice, includesWebGPU, memory, leftAlone }: EngineWish,
   onLost: (error: EngineError) => void,
 ): Promise<EngineInfo> {
   tf.enableProdMode();
@@ -53,13 +54,14 @@ export async function startEngine(
   // The threaded build starts workers from `blob:` addresses, which the page's policy forbids.
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
 
-  const options = [probeWebGL(), await probeWebGPU(), probeSimd(), await probeWasm(), CPU];
-  const fingerprint = fingerprintOf(options, {
+  const there = [probeWebGL(), await probeWebGPU(), probeSimd(), await probeWasm(), CPU];
+  const fingerprint = fingerprintOf(there, {
     numCores: navigator.hardwareConcurrency,
     isIsolated: globalThis.crossOriginIsolated,
     // In a build the name of this worker's script changes with all of its code.
     version: self.location.pathname.replace(/.*\//, ''),
   });
+  const options = leaveAlone(there, leftAlone);
   const known = { choice, options, fingerprint };
   const chosen = options.find(({ name, available }) => name === choice && available);
   if (chosen) {
@@ -74,8 +76,12 @@ export async function startEngine(
     try {
       await startBackend(option, onLost);
       const missing = options.find(({ name }) => name === choice);
+      const stopped = there.filter(
+        ({ name, available }) => available && leftAlone.includes(name) && name !== choice,
+      );
       const reasons = [
         ...(missing ? [`${missing.title}, your choice, is not available: ${missing.detail}`] : []),
+        ...stopped.map(({ title }) => `${title} stopped again and again.`),
         ...failures,
         explainBackend(option, chances),
       ];

@@ -73,12 +73,23 @@ describe('normalizePicture', () => {
     const result = normalizePicture(teeOnSheet(20, 100, 100, 900, 255));
     expect(result.steps.map((step) => step.name)).toEqual([...STEP_NAMES]);
     for (const { picture } of result.steps) {
-      expect(Math.max(picture.width, picture.height)).toBeLessThanOrEqual(128);
-      expect(picture.data.length).toBe(picture.width * picture.height * 4);
+      const { width, height, data } = picture ?? { width: 999, height: 999, data: [] };
+      expect(Math.max(width, height)).toBeLessThanOrEqual(128);
+      expect(data.length).toBe(width * height * 4);
     }
     const last = result.steps.at(-1)?.picture;
     const shown = Uint8Array.from({ length: 784 }, (_, i) => last?.data[i * 4] ?? 0);
     expect(shown).toEqual(pixelsOf(result));
+  });
+
+  it('draws no steps where nobody sees them, and comes to the same', () => {
+    const picture = teeOnSheet(20, 100, 100, 900, 255);
+    const seen = normalizePicture(picture);
+    const unseen = normalizePicture(picture, DEFAULT_SETTINGS, false);
+    expect(unseen).toEqual({
+      ...seen,
+      steps: seen.steps.map((step) => ({ ...step, picture: null })),
+    });
   });
 
   it('doubts what is faint, tiny, without a border, or hard to tell from what is behind', () => {

@@ -66,7 +66,8 @@ export interface PictureStep {
   readonly title: string;
   /** 'idle': there was nothing for it to do. */
   readonly state: 'on' | 'off' | 'idle';
-  readonly picture: Picture;
+  /** Null where nobody looks at the steps. */
+  readonly picture: Picture | null;
 }
 
 /** Why the pipeline's own result is to be trusted less. */

@@ -1,14 +1,15 @@
 /** Drives the real session on played machines: which engine it tries, runs, remembers and changes. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { BackendName, BackendOption, EngineInfo } from '../engine/backends.ts';
-import { explainBackend, rankBackends } from '../engine/choice.ts';
+import { explainBackend, leaveAlone, rankBackends } from '../engine/choice.ts';
 import type { ModelCard } from '../ml/modelCard.ts';
+import { DEFAULT_RECIPE } from '../ml/recipe.ts';
 import type { TrainEvent } from '../ml/train.ts';
 import type { EngineMemory, Settings } from '../store/records.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
 import { card, expose } from './fixtures.ts';
-import { createSession, type SessionParts } from './session.ts';
+import { createSession, type Session, type SessionParts } from './session.ts';
 import { openLine } from './workers.ts';
 
 afterEach(() => {
@@ -33,7 +34,8 @@ interface Kept {
 /** A visit to the page on a machine: the session, and what its workers were asked. */
 function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine, kept: Kept) {
   const log: string[] = [];
-  const options: BackendOption[] = (['webgl', 'webgpu', 'simd', 'wasm'] as const).map((name) => ({
+  let crash = (_message: string) => {};
+  const there: BackendOption[] = (['webgl', 'webgpu', 'simd', 'wasm'] as const).map((name) => ({
     name,
     title: name,
     available: name in speeds,
@@ -54,11 +56,15 @@ function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine,
     openModelLine: (onLost) => {
       let active: BackendName | null = null;
       const api: Partial<Record<keyof ModelWorkerApi, unknown>> = {
-        async start({ choice, includesWebGPU, memory }: Parameters<ModelWorkerApi['start']>[0]) {
+        async start(wish: Parameters<ModelWorkerApi['start']>[0]) {
+          const { choice, includesWebGPU, memory } = wish;
+          const options = leaveAlone(there, wish.leftAlone);
           const trials = memory?.fingerprint === fingerprint ? memory.trials : {};
           const chances = { options, includesWebGPU, trials };
           const first =
-            options.find(({ name }) => name === choice) ?? rankBackends(chances)[0] ?? options[0];
+            options.find(({ name, available }) => name === choice && available) ??
+            rankBackends(chances)[0] ??
+            options[0];
           if (!first) throw new Error('There is no backend.');
           active = first.name;
           if (choice === 'auto') log.push(`start ${active}`);
@@ -79,7 +85,10 @@ function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine,
           await onEvent({ kind: 'finished', reason: 'completed', epoch: 1 });
           return card;
         },
-        onLost: () => {},
+        // Only the worker of the live model is asked for this, not those of trials.
+        onLost: () => {
+          crash = line.fail;
+        },
         setData: () => {},
         loadLast: () => null,
         loadShipped: () => ({ ...card, id: 'shipped', origin: 'shipped' }),
@@ -91,7 +100,8 @@ function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine,
           return revived;
         },
       };
-      return openLine<ModelWorkerApi>(expose(api), () => {}, onLost);
+      const line = openLine<ModelWorkerApi>(expose(api), () => {}, onLost);
+      return line;
     },
     runs: { listRuns: async () => [], saveRun: async () => {}, removeRun: async () => {} },
     settings: {
@@ -110,7 +120,7 @@ function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine,
     const { engine } = session.store.getState();
     return engine.phase === 'ready' ? engine.info.active : null;
   };
-  return { session, log, active };
+  return { session, log, active, crash: (message: string) => crash(message) };
 }
 
 const nothingKept = (): Kept => ({ settings: null, memory: null });
@@ -316,5 +326,63 @@ describe('WebGPU', () => {
     await session.train();
     expect(active()).toBe('webgpu');
     expect(kept.settings?.includesWebGPU).toBe(true);
+  });
+});
+
+describe('an engine that breaks down again and again', () => {
+  const ready = (session: Session) =>
+    vi.waitFor(() => expect(session.store.getState().engine.phase).toBe('ready'));
+
+  /** Loses the engine as often as it takes, each time once it runs again. */
+  async function breakDown({ session, crash }: ReturnType<typeof visit>): Promise<void> {
+    for (let loss = 0; loss < 3; loss++) {
+      await ready(session);
+      crash('The graphics card was lost.');
+    }
+  }
+
+  it('gives way to the next best on retry, which is said beforehand', async () => {
+    const settings: Settings = {
+      network: 'classic',
+      recipe: DEFAULT_RECIPE,
+      backend: 'webgl',
+      includesWebGPU: false,
+      source: null,
+    };
+    const kept: Kept = { settings, memory: null };
+    const machine = visit(fastCard, kept);
+    const { session, active } = machine;
+    await session.start();
+    expect(active()).toBe('webgl');
+    await breakDown(machine);
+    const { engine } = session.store.getState();
+    expect(engine).toMatchObject({ phase: 'failed', next: 'simd' });
+    expect(engine.phase === 'failed' && engine.fault.message).toContain(
+      'Retry goes on with CPU (Atelier)',
+    );
+
+    await session.retryEngine();
+    expect(active()).toBe('simd');
+    expect(session.store.getState().model.phase).toBe('live');
+    // The choice stays for the next visit.
+    expect(kept.settings?.backend).toBe('webgl');
+  });
+
+  it('is neither tried nor chosen again on this visit, and gives the choice back at the end', async () => {
+    const machine = visit(fastCard, nothingKept());
+    const { session, active, log } = machine;
+    await session.start();
+    await breakDown(machine);
+    await session.retryEngine();
+    expect(active()).toBe('simd');
+    log.length = 0;
+    await session.train();
+    expect(log).toEqual(['train classic on simd']);
+
+    // The last one broke as well: everything may be tried once more.
+    await breakDown(machine);
+    expect(session.store.getState().engine).toMatchObject({ phase: 'failed', next: null });
+    await session.retryEngine();
+    expect(active()).toBe('webgl');
   });
 });

@@ -538,7 +538,7 @@ describe('a model worker that dies again and again', () => {
       fault: { message: 'The script could not be loaded.' },
     });
     expect(played.numModelWorkers).toBe(3);
-    await session.chooseBackend('auto');
+    await session.retryEngine();
     expect(session.store.getState().engine.phase).toBe('ready');
   });
 });

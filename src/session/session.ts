@@ -6,8 +6,20 @@ import * as Comlink from 'comlink';
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { Dataset, GarmentPage } from '../data/dataset.ts';
 import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
-import type { BackendName, Trial } from '../engine/backends.ts';
-import { type Chances, candidatesOf, chooseCandidate, explainBackend } from '../engine/choice.ts';
+import {
+  type BackendName,
+  type EngineInfo,
+  type Trial,
+  titleOfBackend,
+} from '../engine/backends.ts';
+import {
+  type Chances,
+  candidatesOf,
+  chooseCandidate,
+  explainBackend,
+  leaveAlone,
+  rankBackends,
+} from '../engine/choice.ts';
 import type { Classification, Picture, PictureSettings } from '../image/picture.ts';
 import type { ModelCard } from '../ml/modelCard.ts';
 import type { NetworkName } from '../ml/network.ts';
@@ -64,6 +76,11 @@ export interface Session {
   resetRecipe(): void;
   /** 'auto': the one that trains fastest what the Train room's form says, as far as was tried. */
   chooseBackend(name: BackendName | 'auto'): Promise<void>;
+  /**
+   * Starts an engine after one failed: in place of one that broke down again and again the next best,
+   * until the page is left; else whichever starts.
+   */
+  retryEngine(): Promise<void>;
   /** Whether WebGPU may be chosen by itself. */
   setIncludesWebGPU(includesWebGPU: boolean): Promise<void>;
   /**
@@ -87,8 +104,15 @@ export interface Session {
   /** Puts a removed run back. */
   restoreRun(run: RunSummary): Promise<void>;
 
-  /** Resolves to null where a later call overtook this one. Rejects with the fault otherwise. */
-  classify(picture: Picture, settings?: PictureSettings): Promise<Classification | null>;
+  /**
+   * Resolves to null where a later call overtook this one. Rejects with the fault otherwise.
+   * @param areStepsSeen whether the steps are to come with their pictures: quicker without.
+   */
+  classify(
+    picture: Picture,
+    settings?: PictureSettings,
+    areStepsSeen?: boolean,
+  ): Promise<Classification | null>;
   /** As `classify`, but every call is answered, in order. For lists of files. */
   classifyEach(picture: Picture, settings?: PictureSettings): Promise<Classification>;
 
@@ -197,7 +221,11 @@ export function createSession(parts: SessionParts = browserParts): Session {
   /** Null until the first call, and after the worker died: the next call starts another. */
   let dataLine: WorkerLine<DataWorkerApi> | null = null;
   let modelLine = parts.openModelLine(onModelLost);
-  const modelLossesMs: number[] = [];
+  const modelLosses: { readonly lostMs: number; readonly backend: BackendName | null }[] = [];
+  /** The engine that ran last. */
+  let lastEngine: EngineInfo | null = null;
+  /** Backends that broke down again and again: not started any more on this visit. */
+  const leftAlone = new Set<BackendName>();
   /** The data of which the model worker holds each part. A new worker holds none. */
   const partsInModelWorker = new Map<'train' | 'test', DataInfo>();
   /** Why the model used last could not be brought back at the start; null where it could. */
@@ -243,19 +271,36 @@ export function createSession(parts: SessionParts = browserParts): Session {
     if (evaluation.phase === 'running') {
       set({ evaluation: { phase: 'failed', fault: toFault(error) } });
     }
-    const nowMs = performance.now();
-    modelLossesMs.push(nowMs);
-    const numRecent = modelLossesMs.filter((lostMs) => nowMs - lostMs < LOSS_WINDOW_MS).length;
-    if (numRecent < MAX_LOSSES) {
+    const { engine } = get();
+    const lostMs = performance.now();
+    // One that is still starting may have died of anything.
+    const backend = engine.phase === 'ready' ? engine.info.active : null;
+    modelLosses.push({ lostMs, backend });
+    const recent = modelLosses.filter((loss) => lostMs - loss.lostMs < LOSS_WINDOW_MS);
+    if (recent.length < MAX_LOSSES) {
       modelLine = parts.openModelLine(onModelLost);
       modelStarted = startModelWorker();
     } else {
       // Starting it over and over would only fail over and over. Calls reject until a person retries.
-      set({
-        engine: { phase: 'failed', fault: toFault(error) },
-        model: { phase: 'none', fault: null },
-      });
+      for (const loss of recent) if (loss.backend) leftAlone.add(loss.backend);
+      const next = nextEngine();
+      const { name, message } = toFault(error);
+      const stopped = [...leftAlone].map(titleOfBackend).join(' and ');
+      const wayOn =
+        next === null
+          ? ''
+          : ` That was too often within a minute: ${stopped} is left alone until the page is loaded anew. Retry goes on with ${titleOfBackend(next)} instead.`;
+      const fault = { name, message: `${message}${wayOn}` };
+      set({ engine: { phase: 'failed', fault, next }, model: { phase: 'none', fault: null } });
     }
+  }
+
+  /** The best engine that has not broken down; null where none is known, or none has broken down. */
+  function nextEngine(): BackendName | null {
+    if (!lastEngine || leftAlone.size === 0) return null;
+    const options = leaveAlone(lastEngine.options, [...leftAlone]);
+    const { includesWebGPU } = get();
+    return rankBackends({ options, includesWebGPU, trials: trialsInForm(get()) })[0]?.name ?? null;
   }
 
   /** Brings a fresh model worker to life: backend, then the model last used, else the shipped one. */
@@ -270,8 +315,9 @@ export function createSession(parts: SessionParts = browserParts): Session {
       const { includesWebGPU } = get();
       const memory = { fingerprint, trials: trialsInForm(get()) };
       const info = await line.call((api) =>
-        api.start({ choice: backendChoice, includesWebGPU, memory }),
+        api.start({ choice: backendChoice, includesWebGPU, memory, leftAlone: [...leftAlone] }),
       );
+      lastEngine = info;
       if (info.fingerprint !== fingerprint) {
         fingerprint = info.fingerprint;
         set({ trials: { ...get().trials, table: {} } });
@@ -280,7 +326,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
     } catch (error) {
       if (line !== modelLine) return;
       set({
-        engine: { phase: 'failed', fault: toFault(error) },
+        engine: { phase: 'failed', fault: toFault(error), next: null },
         model: { phase: 'none', fault: null },
       });
       return;
@@ -444,6 +490,19 @@ export function createSession(parts: SessionParts = browserParts): Session {
     await settleEngine();
   }
 
+  async function retryEngine(): Promise<void> {
+    const { engine } = get();
+    if (engine.phase !== 'failed') return;
+    if (engine.next === null) {
+      leftAlone.clear();
+      await chooseBackend('auto');
+    } else {
+      // What the person chose stays their choice: it may well run on the next visit.
+      await renewModelWorker({ isUrgent: true });
+      await settleEngine();
+    }
+  }
+
   /**
    * Starts the model worker anew, with the engine that is now the one to run. Nothing of the old
    * backend (contexts, caches, a hung call) comes along, and the live model does.
@@ -461,7 +520,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
       if (modelLine !== old) return;
       set({ evaluation: { phase: 'idle' } });
       old.end();
-      modelLossesMs.length = 0;
+      modelLosses.length = 0;
       modelLine = parts.openModelLine(onModelLost);
       await startModelWorker();
     };
@@ -902,6 +961,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
   interface WaitingPicture {
     readonly picture: Picture;
     readonly settings: PictureSettings | undefined;
+    readonly areStepsSeen: boolean | undefined;
     readonly resolve: (classification: Classification | null) => void;
     readonly reject: (error: unknown) => void;
   }
@@ -909,10 +969,14 @@ export function createSession(parts: SessionParts = browserParts): Session {
   let isClassifying = false;
 
   /** One picture is with the worker at a time and one waits; a newer one takes the waiting place. */
-  function classify(picture: Picture, settings?: PictureSettings): Promise<Classification | null> {
+  function classify(
+    picture: Picture,
+    settings?: PictureSettings,
+    areStepsSeen?: boolean,
+  ): Promise<Classification | null> {
     return new Promise((resolve, reject) => {
       waiting?.resolve(null);
-      waiting = { picture, settings, resolve, reject };
+      waiting = { picture, settings, areStepsSeen, resolve, reject };
       if (!isClassifying) void classifyWaiting();
     });
   }
@@ -920,7 +984,8 @@ export function createSession(parts: SessionParts = browserParts): Session {
   async function classifyWaiting(): Promise<void> {
     isClassifying = true;
     for (let next = takeWaiting(); next; next = takeWaiting()) {
-      await classifyEach(next.picture, next.settings).then(next.resolve, next.reject);
+      const { picture, settings, areStepsSeen, resolve, reject } = next;
+      await classifyNow(picture, settings, areStepsSeen).then(resolve, reject);
     }
     isClassifying = false;
   }
@@ -931,9 +996,13 @@ export function createSession(parts: SessionParts = browserParts): Session {
     return next;
   }
 
-  function classifyEach(picture: Picture, settings?: PictureSettings): Promise<Classification> {
+  function classifyNow(
+    picture: Picture,
+    settings?: PictureSettings,
+    areStepsSeen?: boolean,
+  ): Promise<Classification> {
     return onModel(async (api) =>
-      api.classify(Comlink.transfer(picture, [picture.data.buffer]), settings),
+      api.classify(Comlink.transfer(picture, [picture.data.buffer]), settings, areStepsSeen),
     );
   }
 
@@ -1011,6 +1080,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
       void keepSettings();
     },
     chooseBackend,
+    retryEngine,
     async setIncludesWebGPU(includesWebGPU) {
       set({ includesWebGPU });
       await keepSettings();
@@ -1026,7 +1096,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
     removeRun,
     restoreRun: keepSummary,
     classify,
-    classifyEach,
+    classifyEach: classifyNow,
     lookalikes,
     saveModel,
     loadModel: (id) => replaceModel((api) => api.loadModel(id)),

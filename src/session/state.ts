@@ -57,7 +57,8 @@ export function dataInUse(data: DataState): DataInfo | null {
 export type EngineState =
   | { readonly phase: 'starting' }
   | { readonly phase: 'ready'; readonly info: EngineInfo }
-  | { readonly phase: 'failed'; readonly fault: Fault };
+  /** `next` is what a retry starts in place of an engine that broke down; null: whatever starts. */
+  | { readonly phase: 'failed'; readonly fault: Fault; readonly next: BackendName | null };
 
 /** How fast the engines were when they were tried on this machine. */
 export type TrialsState =

@@ -65,7 +65,7 @@ async function tryBackend(
   try {
     const startMs = performance.now();
     const info = await line.call((api) =>
-      api.start({ choice: backend, includesWebGPU: false, memory: null }),
+      api.start({ choice: backend, includesWebGPU: false, memory: null, leftAlone: [] }),
     );
     if (info.active !== backend) return { outcome: 'failed', message: info.reason };
     const startedMs = performance.now() - startMs;

@@ -247,11 +247,18 @@ const api = {
     return live.card;
   },
 
-  /** Brings a picture to what the model sees and classifies it. Works while a run is under way. */
-  async classify(picture: Picture, settings?: PictureSettings): Promise<Classification> {
+  /**
+   * Brings a picture to what the model sees and classifies it. Works while a run is under way.
+   * @param areStepsSeen whether the steps are to come with their pictures.
+   */
+  async classify(
+    picture: Picture,
+    settings?: PictureSettings,
+    areStepsSeen?: boolean,
+  ): Promise<Classification> {
     const startedMs = performance.now();
     const { model, card } = demandModel();
-    const normalized = normalizePicture(picture, settings);
+    const normalized = normalizePicture(picture, settings, areStepsSeen);
     if (normalized.kind === 'blank') {
       return { ...normalized, verdict: { kind: 'cannotSay', reason: 'blank' } };
     }

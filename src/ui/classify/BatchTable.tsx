@@ -204,8 +204,8 @@ function Outcome({ upload: { state } }: { readonly upload: Upload }) {
 }
 
 /** The small picture of the first step, cropped and turned as it is. */
-function thumbnailOf({ state }: Upload): Picture | undefined {
-  return state.phase === 'answered' ? state.classification.steps[0]?.picture : undefined;
+function thumbnailOf({ state }: Upload): Picture | null {
+  return state.phase === 'answered' ? (state.classification.steps[0]?.picture ?? null) : null;
 }
 
 function sayOutcome(uploads: readonly Upload[]): string {

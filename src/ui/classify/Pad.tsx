@@ -155,6 +155,8 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
     let wasBlank = true;
     const made = createDrawing(canvas.current, {
       onChange(isStroke) {
+        // First, so that the question is on its way before anything is rendered.
+        report.current.onChange(isStroke);
         setDrawing(isStroke);
         if (!isStroke) {
           const isBlank = made.isBlank();
@@ -163,7 +165,6 @@ export function Pad({ onReady, onChange, beside }: PadProps) {
           if (isBlank !== wasBlank) setTracing(isBlank);
           wasBlank = isBlank;
         }
-        report.current.onChange(isStroke);
       },
       // Many times a second: without a render.
       onLasso: (path) => lasso.current?.setAttribute('d', path),

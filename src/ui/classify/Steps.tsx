@@ -167,7 +167,7 @@ function Step({ name, number, step, isChanged, steering, isDrawing, onSteer }: S
       data-state={isOn ? (step?.state ?? 'unreached') : 'off'}
       data-changed={isChanged || undefined}
     >
-      {step ? (
+      {step?.picture ? (
         <PictureCanvas picture={step.picture} label="" className={styles.picture} />
       ) : (
         <div className={styles.noPicture} />

@@ -60,7 +60,9 @@ export function TryRoom() {
 
   const drawing = useRef<Drawing>(null);
   const [outcome, setOutcome] = useState<Outcome>({ phase: 'untouched' });
+  /** From the first touch of a stroke until the finished drawing is answered. */
   const [isDrawing, setDrawing] = useState(false);
+  const isPenDown = useRef(false);
   /** Label of the test garment on the pad, until something is drawn on it. */
   const [truth, setTruth] = useState<number | null>(null);
 
@@ -88,6 +90,8 @@ export function TryRoom() {
   const refusal = !shown && chosen?.phase === 'refused' ? chosen.reason : null;
   /** What a person chose to see of the steps; null where they left it to the page. */
   const [areStepsOpen, setStepsOpen] = useState<boolean | null>(null);
+  /** Whether the steps of a drawing come with their pictures: opened, they are asked for anew. */
+  const areStepsSeen = useRef(false);
   const [isDropTarget, setDropTarget] = useState(false);
   const chooser = useRef<HTMLInputElement>(null);
   const body = useRef<HTMLDivElement>(null);
@@ -96,26 +100,30 @@ export function TryRoom() {
 
   const classifyPad = useCallback(async () => {
     if (!drawing.current) return;
+    const isFinished = !isPenDown.current;
     try {
       const classification = await session.classify(
         drawing.current.picture(),
         padSteering.current.settings,
+        areStepsSeen.current,
       );
-      // Null: a later stroke has been asked about meanwhile.
-      if (classification) setOutcome({ phase: 'answered', classification });
+      // A later stroke has been asked about meanwhile.
+      if (!classification) return;
+      setOutcome({ phase: 'answered', classification });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       setOutcome({ phase: 'failed', message });
     }
+    if (isFinished && !isPenDown.current) setDrawing(false);
   }, []);
 
   const frame = useRef<number | null>(null);
   const askedMs = useRef(0);
   const onChange = useCallback(
     (isStroke: boolean) => {
-      setShownId(null);
-      setTruth(null);
-      setDrawing(isStroke);
+      // A dot says nothing yet. Short strokes are over before they are asked about unfinished.
+      if (isStroke && !isPenDown.current) askedMs.current = performance.now();
+      isPenDown.current = isStroke;
       const askSoon = () => {
         frame.current = requestAnimationFrame(() => {
           // Put off rather than left out: a hand that has come to rest is shown where it rests.
@@ -132,6 +140,10 @@ export function TryRoom() {
         frame.current = null;
         void classifyPad();
       }
+      // Only now: what is rendered holds up nothing that is asked.
+      setShownId(null);
+      setTruth(null);
+      if (isStroke) setDrawing(true);
     },
     [classifyPad],
   );
@@ -141,6 +153,11 @@ export function TryRoom() {
   useEffect(() => {
     if (answering !== '' && !isFileShown && drawing.current?.canUndo()) void classifyPad();
   }, [answering, isFileShown, classifyPad]);
+
+  useEffect(() => {
+    areStepsSeen.current = areStepsOpen === true;
+    if (areStepsSeen.current && !isFileShown && drawing.current?.canUndo()) void classifyPad();
+  }, [areStepsOpen, isFileShown, classifyPad]);
 
   function steerPad(next: Steering): void {
     padSteering.current = next;

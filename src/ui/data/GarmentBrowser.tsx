@@ -1,6 +1,6 @@
 /** Owns the grid of pictures: one page of one class at a time; each picture opens to its numbers. */
 import { ChevronLeft, ChevronRight, Shuffle } from 'lucide-react';
-import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, lazy, Suspense, useEffect, useRef, useState } from 'react';
 import type { GarmentPage } from '../../data/dataset.ts';
 import { CLASS_NAMES, PIXELS } from '../../fashion.ts';
 import type { DataInfo } from '../../session/state.ts';
@@ -11,7 +11,11 @@ import { Notice } from '../controls/Notice.tsx';
 import { session } from '../useSession.ts';
 import type { PartName } from './DataRoom.tsx';
 import styles from './GarmentBrowser.module.css';
-import { PixelDialog } from './PixelDialog.tsx';
+
+// Comes with the first page of pictures: one of them has to be pressed first.
+const PixelDialog = lazy(async () => ({
+  default: (await import('./PixelDialog.tsx')).PixelDialog,
+}));
 
 /** Fills rows of 7 on a phone and of 10 elsewhere. */
 const PAGE_SIZE = 70;
@@ -126,13 +130,15 @@ export function GarmentBrowser({ info, part, label }: GarmentBrowserProps) {
         </div>
       )}
       {page && (
-        <PixelDialog
-          page={page}
-          at={opened}
-          file={part === 'train' ? info.trainFile : info.testFile}
-          onMove={setOpened}
-          onClose={() => setOpened(null)}
-        />
+        <Suspense>
+          <PixelDialog
+            page={page}
+            at={opened}
+            file={part === 'train' ? info.trainFile : info.testFile}
+            onMove={setOpened}
+            onClose={() => setOpened(null)}
+          />
+        </Suspense>
       )}
     </section>
   );

@@ -1,5 +1,6 @@
 /** Owns the first thing one reads: what this is, that nothing leaves the machine, and Train. */
 import { ArrowDown, Cpu, PenLine, Play } from 'lucide-react';
+import { titleOfBackend } from '../../engine/backends.ts';
 import { CLASS_NAMES } from '../../fashion.ts';
 import { isUnderWay } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
@@ -63,10 +64,14 @@ function EngineNote() {
     return (
       <Notice
         tone="error"
-        title="The engine that does the arithmetic did not start"
+        title={
+          engine.next === null
+            ? 'The engine that does the arithmetic did not start'
+            : 'The engine that does the arithmetic stopped'
+        }
         action={
-          <Button size="small" onClick={() => void session.chooseBackend('auto')}>
-            Retry
+          <Button size="small" onClick={() => void session.retryEngine()}>
+            {engine.next === null ? 'Retry' : `Retry with ${titleOfBackend(engine.next)}`}
           </Button>
         }
       >

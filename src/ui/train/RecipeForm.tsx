@@ -1,13 +1,13 @@
 /** Owns the recipe on the page: presets for most, every knob for those who want them. */
-import { RotateCcw } from 'lucide-react';
 import { lazy, Suspense, useId, useState } from 'react';
-import { DEFAULT_RECIPE, findPreset, KNOBS, PRESETS, type Recipe } from '../../ml/recipe.ts';
-import { Button } from '../controls/Button.tsx';
+import { findPreset, KNOBS, PRESETS } from '../../ml/recipe.ts';
 import { Disclosure } from '../controls/Disclosure.tsx';
-import { NumberField, SelectField } from '../controls/Field.tsx';
+import { later } from '../controls/later.tsx';
 import { session, useSession } from '../useSession.ts';
 import { ChoiceCard, ChoiceCards } from './ChoiceCards.tsx';
 import styles from './RecipeForm.module.css';
+
+const Knobs = later(async () => (await import('./Knobs.tsx')).Knobs);
 
 /** Brings the augmentation along, which the page has no other use for. */
 const VariationPreview = lazy(async () => ({
@@ -36,22 +36,7 @@ export function RecipeForm() {
         ))}
       </ChoiceCards>
       <Disclosure title="All knobs" note={preset ? `as in “${preset.title}”` : 'your own recipe'}>
-        <div className={styles.knobs}>
-          {FIELDS.map((field) => (
-            <KnobField key={field} field={field} recipe={recipe} />
-          ))}
-        </div>
-        <div className={styles.reset}>
-          <Button
-            size="small"
-            kind="quiet"
-            icon={RotateCcw}
-            disabled={isDefault(recipe)}
-            onClick={() => session.resetRecipe()}
-          >
-            Back to the defaults
-          </Button>
-        </div>
+        <Knobs />
       </Disclosure>
       <Disclosure
         title="How the pictures are varied"
@@ -66,53 +51,4 @@ export function RecipeForm() {
       </Disclosure>
     </div>
   );
-}
-
-/** In the order in which `KNOBS` lists them. */
-const FIELDS = Object.keys(KNOBS) as readonly (keyof Recipe)[];
-
-function isDefault(recipe: Recipe): boolean {
-  return FIELDS.every((field) => recipe[field] === DEFAULT_RECIPE[field]);
-}
-
-/** A field only SGD listens to is shut while Adam is chosen. */
-function isIdle(field: keyof Recipe, recipe: Recipe): boolean {
-  return field === 'momentum' && recipe.optimizer !== 'sgd';
-}
-
-function KnobField(props: { readonly field: keyof Recipe; readonly recipe: Recipe }) {
-  const { field, recipe } = props;
-  const knob = KNOBS[field];
-  const value = recipe[field];
-  const shared = { label: knob.title, hint: knob.hint, disabled: isIdle(field, recipe) };
-  const change = (next: Recipe[keyof Recipe]) => session.setRecipe({ [field]: next });
-
-  switch (knob.kind) {
-    case 'number':
-      return (
-        <NumberField
-          {...shared}
-          {...(knob.unit !== null && { unit: knob.unit })}
-          min={knob.min}
-          max={knob.max}
-          step={knob.step}
-          value={Number(value)}
-          onChange={(next) => change(knob.isWhole ? Math.round(next) : next)}
-        />
-      );
-    case 'choice':
-      return (
-        <SelectField
-          {...shared}
-          value={String(value)}
-          options={knob.choices.map((choice) => ({ value: choice.value, label: choice.title }))}
-          onChange={(next) => {
-            const chosen = knob.choices.find((choice) => choice.value === next);
-            if (chosen) change(chosen.value);
-          }}
-        />
-      );
-    default:
-      return knob satisfies never;
-  }
 }

@@ -1,11 +1,15 @@
 /** Owns the Train room: what to train, how, the run itself, and earlier runs to compare it with. */
+import { later } from '../controls/later.tsx';
 import { Room } from '../controls/Room.tsx';
-import { RunsTable } from '../evaluate/RunsTable.tsx';
+import { useSession } from '../useSession.ts';
 import { NetworkChoice } from './NetworkChoice.tsx';
 import { RecipeForm } from './RecipeForm.tsx';
 import { RunPanel } from './RunPanel.tsx';
 
+const RunsTable = later(async () => (await import('../evaluate/RunsTable.tsx')).RunsTable);
+
 export function TrainRoom() {
+  const hasRuns = useSession((state) => state.runs.length > 0);
   return (
     <Room
       id="train"
@@ -15,7 +19,7 @@ export function TrainRoom() {
       <NetworkChoice />
       <RecipeForm />
       <RunPanel />
-      <RunsTable />
+      {hasRuns && <RunsTable />}
     </Room>
   );
 }
