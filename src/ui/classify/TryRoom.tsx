@@ -121,8 +121,6 @@ export function TryRoom() {
   const askedMs = useRef(0);
   const onChange = useCallback(
     (isStroke: boolean) => {
-      // A dot says nothing yet. Short strokes are over before they are asked about unfinished.
-      if (isStroke && !isPenDown.current) askedMs.current = performance.now();
       isPenDown.current = isStroke;
       const askSoon = () => {
         frame.current = requestAnimationFrame(() => {
