@@ -54,14 +54,14 @@ function overlap(inside: Uint8Array): number {
 
 describe('cutGarment', () => {
   it.each(FLOORS)('finds a two-coloured garment on %s', (_, floor) => {
-    const mask = cutGarment(photo(floor), 1, 1)?.mask;
+    const mask = cutGarment(photo(floor), 1)?.mask;
     expect(mask && overlap(mask.inside)).toBeGreaterThan(0.93);
   });
 
   it('gives more to the background the more tolerant it is', () => {
     const picture = photo(FLOORS[2]?.[1] ?? (() => [0, 0, 0, 255]));
     const areas = [0.25, 1, 4].map((tolerance) => {
-      const mask = cutGarment(picture, tolerance, 1)?.mask;
+      const mask = cutGarment(picture, tolerance)?.mask;
       return mask ? areaOf(mask) : 0;
     });
     expect(areas).toEqual(areas.slice().sort((a, b) => b - a));
@@ -72,7 +72,6 @@ describe('cutGarment', () => {
     const mask = cutGarment(
       paint(SIDE, SIDE, () => 120),
       4,
-      1,
     );
     expect(mask).toBeNull();
   });
@@ -85,7 +84,6 @@ describe('cutGarment', () => {
     ] as const) {
       const mask = cutGarment(
         paint(width, height, (x, y) => (x * 60 + y * 30) % 256),
-        1,
         1,
       )?.mask;
       if (mask) expect([mask.width, mask.height]).toEqual([width, height]);

@@ -54,11 +54,10 @@ export interface Cut {
 /**
  * Where the garment is, without holes, or null where colours and places cannot tell.
  *
- * @param picture 128 to 224 pixels long; opaque
- * @param placeWeight how much the place in the picture counts: 1 on a busy background, 0 on a plain one
+ * @param picture about 128 pixels long; opaque
  * @param tolerance above 1 gives more to the background, below 1 more to the garment
  */
-export function cutGarment(picture: Picture, tolerance: number, placeWeight: number): Cut | null {
+export function cutGarment(picture: Picture, tolerance: number): Cut | null {
   const { width, height, data } = picture;
   const numPixels = width * height;
   const border = Math.max(1, Math.round(Math.min(width, height) * BORDER_SHARE));
@@ -69,7 +68,7 @@ export function cutGarment(picture: Picture, tolerance: number, placeWeight: num
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const i = y * width + x;
-      place[i] = placeWeight * placeOdds((2 * x + 1) / width - 1, (2 * y + 1) / height - 1);
+      place[i] = placeOdds((2 * x + 1) / width - 1, (2 * y + 1) / height - 1);
       const [red, green, blue] = [data[i * 4]!, data[i * 4 + 1]!, data[i * 4 + 2]!];
       light[i] = lightness(red, green, blue);
       bins[i] = binOf(red, green, blue);

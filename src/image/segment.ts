@@ -1,10 +1,9 @@
 /**
- * Owns telling the garment from what lies behind it: colour distance to the background, two
- * thresholds on it, and the tidying of the mask that results.
+ * Owns telling the garment from what lies behind it: which way suits the background, and the one for
+ * white and black, two thresholds on the colour's distance.
  */
 import {
   type Background,
-  isColorful,
   isNearWhiteOrBlack,
   isPlain,
   lightness,
@@ -22,6 +21,7 @@ import {
 } from './mask.ts';
 import type { Picture } from './picture.ts';
 import { shrinkPicture } from './resample.ts';
+import { cutFromSheet } from './sheet.ts';
 
 /** RGB distance of each pixel from the background, cut off at 255. `[height · width]` */
 export function distanceFrom(
@@ -78,11 +78,9 @@ export function splitInTwo(values: Float32Array): { threshold: number; contrast:
 
 /** Distance between garment and background below which there is nothing but noise. */
 const MIN_CONTRAST = 12;
-/** The lower threshold on a plain background: this, or twice the spread. */
+/** The lower threshold on white or black: this, or twice the spread. */
 const MIN_FAINT = 8;
-/** The same on a coloured sheet, where the specks of JPEG around a garment would be seen. */
-const MIN_FAINT_ON_COLOR = 16;
-/** On a plain background, parts of at least this share of the largest belong to the garment. */
+/** On white or black, parts of at least this share of the largest belong to the garment. */
 const PART_SHARE = 0.01;
 /** Longest edge of the picture that a busy background is told from the garment in. */
 const CUT_SIDE = 128;
@@ -103,12 +101,13 @@ export interface Segmentation {
 /**
  * Where the garment is, or null where nothing stands out from the background.
  *
- * On a sheet near white or black, or of a colour, faint parts count as garment when they hang together with parts that stand
- * out clearly and lie on the same side of the background, darker or lighter; several parts may stand
- * apart (the straps of a sandal). On any other background the colours of both sides are learnt from
- * the picture, and the largest parts count: a garment may well have the tone of a grey sheet. Either way what the garment encloses is its own, whatever its colour.
+ * On a sheet near white or black faint parts count as garment when they hang together with parts that
+ * stand out clearly and lie on the same side of the background, darker or lighter; several parts may
+ * stand apart (the straps of a sandal), and what the garment encloses is its own, whatever its
+ * colour. On any other plain sheet the outline is weighed too: the garment may have its very tone.
+ * On a busy background the colours of both sides are learnt from the picture.
  *
- * @param tolerance factor on both thresholds; 1 as estimated
+ * @param tolerance factor on what still counts as background; 1 as estimated
  */
 export function segmentGarment(
   picture: Picture,
@@ -125,12 +124,14 @@ export function segmentGarment(
   for (let i = 0; i < strong.length; i++) strong[i] = distance[i]! > threshold ? 1 : 0;
   const clear: Mask = { width, height, inside: strong };
 
-  const least = isNearWhiteOrBlack(background) ? MIN_FAINT : MIN_FAINT_ON_COLOR;
-  const faint = Math.max(least, 2 * background.spread) * tolerance;
-  const isGrey = isPlain(background) && !isNearWhiteOrBlack(background) && !isColorful(background);
-  if (!isPlain(background) || faint >= threshold || isGrey) {
-    const small = isGrey ? picture : shrinkPicture(picture, CUT_SIDE);
-    const cut = cutGarment(small, tolerance, isGrey ? 0 : 1);
+  if (isPlain(background) && !isNearWhiteOrBlack(background)) {
+    const mask = cutFromSheet(picture, distance, background, tolerance);
+    return { mask, isCertain: true, contrast: split.contrast };
+  }
+
+  const faint = Math.max(MIN_FAINT, 2 * background.spread) * tolerance;
+  if (!isPlain(background) || faint >= threshold) {
+    const cut = cutGarment(shrinkPicture(picture, CUT_SIDE), tolerance);
     if (cut) {
       const isCertain = cut.agreement >= CERTAIN_AGREEMENT;
       return { mask: enlargeMask(cut.mask, width, height), isCertain, contrast: split.contrast };
