@@ -9,9 +9,9 @@ import {
   boxOf,
   dilate,
   erode,
+  fillHoles,
   keepLargest,
   keepTouching,
-  labelRegions,
   type Mask,
   open,
 } from './mask.ts';
@@ -71,7 +71,8 @@ export function cutFromSheet(
     },
   });
   const parts = keepLargest({ width, height, inside }, PART_SHARE);
-  const whole = fillUnlessSheet(parts, distance, noise);
+  // A hole in the sheet's colour is the sheet that shows through, as under a handle.
+  const whole = fillHoles(parts, distance, (mean) => mean > noise);
   return trimRim(whole, distance, Math.max(1, Math.round(finalPixel / 2)));
 }
 
@@ -106,27 +107,6 @@ function findWhiteFringe(
   const pieces = keepTouching({ width, height, inside: light }, { width, height, inside: white });
   const thick = dilate(open(pieces, radius), Math.round(radius / 2)).inside;
   return pieces.inside.map((value, i) => (thick[i] === 1 ? 0 : value));
-}
-
-/** Takes in what the mask encloses, unless it is the sheet that shows through, as under a handle. */
-function fillUnlessSheet(mask: Mask, distance: Float32Array, noise: number): Mask {
-  const { width, height } = mask;
-  const { labels, areas } = labelRegions(mask, 0, 4);
-  const sums = new Float64Array(areas.length);
-  const isOutside = new Uint8Array(areas.length);
-  for (let i = 0; i < labels.length; i++) {
-    const label = labels[i]!;
-    sums[label]! += distance[i]!;
-    const x = i % width;
-    const isEdge = x === 0 || x === width - 1 || i < width || i >= labels.length - width;
-    if (isEdge) isOutside[label] = 1;
-  }
-  const inside = mask.inside.map((value, i) => {
-    const label = labels[i]!;
-    const isGarment = isOutside[label] === 0 && sums[label]! / areas[label]! > noise;
-    return value === 1 || isGarment ? 1 : 0;
-  });
-  return { width, height, inside };
 }
 
 /**
