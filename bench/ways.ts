@@ -2,7 +2,7 @@
  * Owns the ways of bringing a picture to 28 × 28 that are measured beside each other.
  */
 import { SIDE } from '../src/fashion.ts';
-import { estimateBackground, lightness } from '../src/image/background.ts';
+import { estimateBackground, lightness, paintBackground } from '../src/image/background.ts';
 import { fitToSide, sharpen, spreadLevels } from '../src/image/fit.ts';
 import { boxOf, close, fillHoles, keepLargest, open } from '../src/image/mask.ts';
 import { normalizePicture } from '../src/image/normalize.ts';
@@ -24,7 +24,7 @@ const oneThreshold: Way = (picture) => {
   const small = shrinkPicture(picture, 224);
   const { width, height } = small;
   const background = estimateBackground(small);
-  const distance = distanceFrom(background, small);
+  const distance = distanceFrom(paintBackground(background, small), small);
   const { threshold, contrast } = splitInTwo(distance);
   if (contrast < 12) return null;
   const inside = Uint8Array.from(distance, (value) => (value > threshold ? 1 : 0));

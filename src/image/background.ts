@@ -109,7 +109,7 @@ export function isNearWhiteOrBlack(background: Background): boolean {
 /** Difference of the strongest and the weakest of red, green and blue from which it is a colour. */
 const MIN_CHROMA = 40;
 
-export function isColorful({ color }: Background): boolean {
+function isColorful({ color }: Background): boolean {
   return Math.max(...color) - Math.min(...color) >= MIN_CHROMA;
 }
 

@@ -89,6 +89,14 @@ export function minCut({ width, height, odds, costOf }: Grid): Uint8Array {
     activate(i);
   }
 
+  /** The neighbour of a pixel in column `x`, or -1 beyond the edge. */
+  const neighbourOf = (i: number, x: number, d: number): number => {
+    const [dx] = STEPS[d]!;
+    if (x + dx < 0 || x + dx >= width) return -1;
+    const j = i + offsets[d]!;
+    return j >= 0 && j < numPixels ? j : -1;
+  };
+
   const orphans: number[] = [];
   const orphan = (i: number) => {
     parent[i] = NONE;
@@ -162,7 +170,7 @@ export function minCut({ width, height, odds, costOf }: Grid): Uint8Array {
     return steps;
   };
 
-  /** Whether more can flow along the edge by which `child`'s tree would hold it on its neighbour. */
+  /** Whether `child` could hang on its neighbour in direction `d` in the tree of `side`. */
   const isOpen = (child: number, d: number, side: number): boolean =>
     side === SOURCE
       ? room[(child + offsets[d]!) * NUM_DIRECTIONS + 7 - d]! > 0
@@ -197,13 +205,6 @@ export function minCut({ width, height, odds, costOf }: Grid): Uint8Array {
     tree[i] = FREE;
   };
 
-  const neighbourOf = (i: number, x: number, d: number): number => {
-    const [dx] = STEPS[d]!;
-    if (x + dx < 0 || x + dx >= width) return -1;
-    const j = i + offsets[d]!;
-    return j >= 0 && j < numPixels ? j : -1;
-  };
-
   while (numActive > 0) {
     const i = active[head]!;
     const side = tree[i]!;
@@ -212,12 +213,7 @@ export function minCut({ width, height, odds, costOf }: Grid): Uint8Array {
       const x = i % width;
       for (let d = 0; d < NUM_DIRECTIONS && met < 0; d++) {
         const j = neighbourOf(i, x, d);
-        if (j < 0) continue;
-        const canFlow =
-          side === SOURCE
-            ? room[i * NUM_DIRECTIONS + d]! > 0
-            : room[j * NUM_DIRECTIONS + 7 - d]! > 0;
-        if (!canFlow) continue;
+        if (j < 0 || !isOpen(j, 7 - d, side)) continue;
         if (tree[j] === FREE) {
           tree[j] = side;
           parent[j] = 7 - d;

@@ -21,15 +21,15 @@ import {
 } from './mask.ts';
 import type { Picture } from './picture.ts';
 import { shrinkPicture } from './resample.ts';
-import { cutFromSheet } from './sheet.ts';
+import { cutFromSheet, PART_SHARE } from './sheet.ts';
 
-/** RGB distance of each pixel from the background, cut off at 255. `[height · width]` */
-export function distanceFrom(
-  background: Background,
-  { width, height, data }: Picture,
-): Float32Array {
+/**
+ * RGB distance of each pixel from the background, cut off at 255. `[height · width]`
+ *
+ * @param behind as `paintBackground` paints it
+ */
+export function distanceFrom(behind: Float32Array, { width, height, data }: Picture): Float32Array {
   const distance = new Float32Array(width * height);
-  const behind = paintBackground(background, { width, height });
   for (let i = 0; i < distance.length; i++) {
     const dr = data[i * 4]! - behind[i * 3]!;
     const dg = data[i * 4 + 1]! - behind[i * 3 + 1]!;
@@ -80,8 +80,6 @@ export function splitInTwo(values: Float32Array): { threshold: number; contrast:
 const MIN_CONTRAST = 12;
 /** The lower threshold on white or black: this, or twice the spread. */
 const MIN_FAINT = 8;
-/** On white or black, parts of at least this share of the largest belong to the garment. */
-const PART_SHARE = 0.01;
 /** Longest edge of the picture that a busy background is told from the garment in. */
 const CUT_SIDE = 128;
 /** Radius of the tidying on a busy background, as a share of the longest edge. */
@@ -115,7 +113,8 @@ export function segmentGarment(
   tolerance: number,
 ): Segmentation | null {
   const { width, height, data } = picture;
-  const distance = distanceFrom(background, picture);
+  const behind = paintBackground(background, picture);
+  const distance = distanceFrom(behind, picture);
   const split = splitInTwo(distance);
   if (split.contrast < MIN_CONTRAST) return null;
   const threshold = split.threshold * tolerance;
@@ -141,7 +140,6 @@ export function segmentGarment(
     return { mask, isCertain: false, contrast: split.contrast };
   }
 
-  const behind = paintBackground(background, { width, height });
   const difference = (i: number) =>
     lightness(data[i * 4]!, data[i * 4 + 1]!, data[i * 4 + 2]!) -
     lightness(behind[i * 3]!, behind[i * 3 + 1]!, behind[i * 3 + 2]!);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { estimateBackground } from './background.ts';
+import { estimateBackground, paintBackground } from './background.ts';
 import { type Color, paint } from './fixtures.ts';
 import { areaOf, type Mask } from './mask.ts';
 import { distanceFrom } from './segment.ts';
@@ -10,7 +10,12 @@ const SIDE = 120;
 function cut(at: (x: number, y: number) => number | Color, tolerance = 1): Mask {
   const picture = paint(SIDE, SIDE, at);
   const background = estimateBackground(picture);
-  return cutFromSheet(picture, distanceFrom(background, picture), background, tolerance);
+  return cutFromSheet(
+    picture,
+    distanceFrom(paintBackground(background, picture), picture),
+    background,
+    tolerance,
+  );
 }
 
 const isIn = (mask: Mask, x: number, y: number) => mask.inside[y * SIDE + x] === 1;
@@ -60,7 +65,12 @@ describe('cutFromSheet', () => {
       isLevel(y) && x < 224 ? 180 - 160 * cover(x) : 180,
     );
     const background = estimateBackground(picture);
-    const mask = cutFromSheet(picture, distanceFrom(background, picture), background, 1);
+    const mask = cutFromSheet(
+      picture,
+      distanceFrom(paintBackground(background, picture), picture),
+      background,
+      1,
+    );
     expect(Array.from({ length: 10 }, (_, i) => mask.inside[140 * side + 62 + i])).toEqual([
       0, 0, 0, 0, 0, 1, 1, 1, 1, 1,
     ]);

@@ -31,8 +31,8 @@ const EDGE_DIFFERENCE = 10;
 
 /** RGB distance from the sheet of what surely is no sheet. */
 const CLEAR_DISTANCE = 40;
-/** Parts of at least this share of the largest belong to the garment. */
-const PART_SHARE = 0.01;
+/** On a plain background, parts of at least this share of the largest belong to the garment. */
+export const PART_SHARE = 0.01;
 
 /**
  * Where the garment is. A minimum cut weighs each pixel's distance from the sheet against the length
