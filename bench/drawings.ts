@@ -7,9 +7,9 @@
  * nothing of any model. Everything is drawn without a canvas, so that it runs in Node and repeats to
  * the pixel from its seed.
  */
+import { createRandom } from '../src/data/dataset.ts';
 import { CLASS_NAMES } from '../src/fashion.ts';
 import type { Picture } from '../src/image/picture.ts';
-import { seededRandom } from './roundTrip.ts';
 
 export type Style = 'filled' | 'outlined';
 
@@ -726,7 +726,7 @@ function draw(sheet: Sheet, line: Line, width: number, tone: number): void {
 export function drawGarment(label: number, style: Style, seed: number): Picture {
   const garment = GARMENTS[label];
   if (!garment) throw new RangeError(`There is no class ${label} to draw.`);
-  const chance = chanceOf(seededRandom(seed));
+  const chance = chanceOf(createRandom(seed));
   const { cloth, seams } = drawByHand(garment(chance), chance);
   const sheet = new Float32Array(SHEET * SHEET).fill(PAPER);
   if (style === 'filled') {

@@ -7,7 +7,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { chromium } from 'playwright';
 import { ensureBrowser, launchOptions } from '../scripts/browser.ts';
-import { type Dataset, splitRows } from '../src/data/dataset.ts';
+import { createRandom, type Dataset, splitRows } from '../src/data/dataset.ts';
 import { PIXELS } from '../src/fashion.ts';
 import { normalizePicture } from '../src/image/normalize.ts';
 import type { Picture, Verdict } from '../src/image/picture.ts';
@@ -19,7 +19,6 @@ import { examine } from '../src/ml/features.ts';
 import { findHeldOut, type ModelCard } from '../src/ml/modelCard.ts';
 import { judge } from '../src/ml/verdict.ts';
 import type { Photo } from './photos.ts';
-import { seededRandom } from './roundTrip.ts';
 
 /** Kinds that scores of unfamiliarity were chosen on; the others were first looked at in reports. */
 export const DEVELOPMENT_KINDS = ['letters', 'smooth noise', 'stripes', 'shapes'] as const;
@@ -321,7 +320,7 @@ export async function makeNotClothing(
     const page = await browser.newPage();
     const made: NotClothing[] = [];
     for (const kind of kinds) {
-      const random = seededRandom(seed);
+      const random = createRandom(seed);
       const painted = (paint: () => Paint) => Array.from({ length: count }, () => render(paint()));
       const written = async (signs: string) => {
         const glyphs = Array.from({ length: count }, () => drawGlyph(random, signs));

@@ -17,7 +17,7 @@ import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { ROOT } from '../scripts/build.ts';
 import { ensureData } from '../scripts/data.ts';
 import { readCsv } from '../scripts/fashionMnist.ts';
-import { type Dataset, selectRows } from '../src/data/dataset.ts';
+import { createRandom, type Dataset, selectRows } from '../src/data/dataset.ts';
 import { CSV_FILES, NUM_CLASSES, PIXELS } from '../src/fashion.ts';
 import { importFiles } from '../src/formats/zip.ts';
 import { normalizePicture } from '../src/image/normalize.ts';
@@ -26,7 +26,7 @@ import { predictRows } from '../src/ml/predict.ts';
 import { scoreDrawings } from './drawings.ts';
 import { reportHonesty } from './notClothing.ts';
 import { meanScores, readPhotos, scorePhotos } from './photos.ts';
-import { renderOnSheet, SETTINGS, seededRandom } from './roundTrip.ts';
+import { renderOnSheet, SETTINGS } from './roundTrip.ts';
 import { WAYS, type Way } from './ways.ts';
 
 export const summary = 'test accuracy direct and through the upload path; photos with --photos DIR';
@@ -158,7 +158,7 @@ export async function run(options: readonly string[]): Promise<void> {
   );
   const directOf = accuracy(await answersOf(model, test.pixels.subarray(0, numPictures * PIXELS)));
   for (const setting of SETTINGS) {
-    const random = seededRandom(SEED);
+    const random = createRandom(SEED);
     const outcomes = await answersThrough(WAYS, model, numPictures, (i) =>
       renderOnSheet(imageAt(i), setting, random),
     );

@@ -50,23 +50,40 @@ export const SETTINGS: readonly Setting[] = [
   { name: 'shaded dark, negative', allowedPoints: 3, isNegative: true, sheet: shaded(4, 1) },
 ];
 
+const MIN_SCALE = 3;
 /** Margin the garment keeps to the sheet's edge, in its own pixels, and how much larger the sheet is. */
 const MIN_MARGIN = 2;
 const MAX_EXTRA = 1.2;
 
+/** How a garment is pasted, where not as the round trip does it. */
+interface Pasting {
+  /** Largest enlargement. */
+  readonly maxScale: number;
+  /** Level (1–255) from which a pixel of the garment hides the sheet; darker ones show some of it. */
+  readonly opaqueFrom: number;
+}
+
+/** A garment on a sheet, and where: pixel (0, 0) of the 28 × 28 lies at (left, top). */
+export interface Pasted {
+  readonly picture: Picture;
+  readonly left: number;
+  readonly top: number;
+  readonly scale: number;
+}
+
 /**
- * One test image as a photo of it: 3 to 12 times as large with smooth edges, anywhere on the sheet,
- * JPEG of quality 60 to 95.
+ * One image 3 to 12 times as large with smooth edges, anywhere on the sheet.
  *
  * @param pixels `[784]`, light on black
- * @param random uniform in [0, 1), e.g. `seededRandom(1)`
+ * @param random uniform in [0, 1), e.g. `createRandom(1)`
  */
-export function renderOnSheet(
+export function pasteOnSheet(
   pixels: Uint8Array,
-  { isNegative, sheet }: Setting,
+  { isNegative, sheet }: Pick<Setting, 'isNegative' | 'sheet'>,
   random: () => number,
-): Picture {
-  const scale = 3 + 9 * random();
+  { maxScale, opaqueFrom }: Pasting = { maxScale: 12, opaqueFrom: 1 },
+): Pasted {
+  const scale = MIN_SCALE + (maxScale - MIN_SCALE) * random();
   const side = Math.round(SIDE * scale);
   const margin = Math.round(MIN_MARGIN * scale);
   const room = () => Math.round(side * MAX_EXTRA * random());
@@ -75,7 +92,7 @@ export function renderOnSheet(
   const left = margin + Math.floor(random() * (width - side - 2 * margin));
   const top = margin + Math.floor(random() * (height - side - 2 * margin));
   const colorAt = sheet(random);
-  const isGarment = pixels.map((level) => (level > 0 ? 255 : 0));
+  const cover = Float32Array.from(pixels, (level) => Math.min(1, level / opaqueFrom));
 
   const data = new Uint8ClampedArray(width * height * 4);
   for (let y = 0; y < height; y++) {
@@ -85,8 +102,8 @@ export function renderOnSheet(
       const v = (y - top + 0.5) / scale;
       const isBeside = u < -1 || v < -1 || u > SIDE + 1 || v > SIDE + 1;
       // The garment's own black is cut out: what shows through it is the sheet.
-      const opacity = isBeside ? 0 : bilinear(isGarment, u, v) / 255;
-      const light = opacity > 0 ? bilinear(pixels, u, v) / opacity : 0;
+      const opacity = isBeside ? 0 : bilinear(cover, u, v);
+      const light = opacity > 0 ? Math.min(255, bilinear(pixels, u, v) / opacity) : 0;
       const garment = isNegative ? light : 255 - light;
       for (let channel = 0; channel < 3; channel++) {
         const behind = color[channel] ?? 0;
@@ -95,14 +112,28 @@ export function renderOnSheet(
       data[(y * width + x) * 4 + 3] = 255;
     }
   }
+  return { picture: { width, height, data }, left, top, scale };
+}
+
+/** The picture as it comes back from a JPEG of quality 60 to 95. */
+export function saveAsJpeg({ width, height, data }: Picture, random: () => number): Picture {
   const quality = 60 + Math.round(35 * random());
   const jpeg = encode({ width, height, data: Buffer.from(data.buffer) }, quality);
   const decoded = decode(jpeg.data, { useTArray: true });
   return { width, height, data: new Uint8ClampedArray(decoded.data.buffer) };
 }
 
-/** Black outside. */
-function bilinear(pixels: Uint8Array, x: number, y: number): number {
+/** One test image as a photo of it: `pasteOnSheet`, then `saveAsJpeg`. */
+export function renderOnSheet(pixels: Uint8Array, setting: Setting, random: () => number): Picture {
+  return saveAsJpeg(pasteOnSheet(pixels, setting, random).picture, random);
+}
+
+/**
+ * The value at a place, `(0.5, 0.5)` being the middle of the first pixel. Black outside.
+ *
+ * @param pixels `[784]`
+ */
+export function bilinear(pixels: Uint8Array | Float32Array, x: number, y: number): number {
   const column = Math.floor(x - 0.5);
   const row = Math.floor(y - 0.5);
   const right = x - 0.5 - column;
@@ -115,15 +146,4 @@ function bilinear(pixels: Uint8Array, x: number, y: number): number {
     (at(0, 0) * (1 - right) + at(1, 0) * right) * (1 - down) +
     (at(0, 1) * (1 - right) + at(1, 1) * right) * down
   );
-}
-
-/** Uniform numbers in [0, 1) from a seed. Mulberry32, by Tommy Ettinger (public domain). */
-export function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }
