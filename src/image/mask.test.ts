@@ -70,13 +70,6 @@ describe('regions', () => {
     expect(rowsOf(fillHoles(ring))[2]).toBe('.###.');
   });
 
-  it('asks about each hole, by the mean of a field over it', () => {
-    const two = draw('#####', '#.#.#', '#####');
-    const field = new Float32Array(15).fill(9);
-    field[6] = 2;
-    expect(rowsOf(fillHoles(two, field, (mean) => mean > 5))).toEqual(['#####', '#.###', '#####']);
-  });
-
   it('finds the box', () => {
     expect(boxOf(draw('....', '.##.', '..#.'))).toEqual({ left: 1, top: 1, width: 2, height: 2 });
     expect(boxOf(draw('....', '....'))).toBeNull();

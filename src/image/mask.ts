@@ -129,6 +129,9 @@ export function labelRegions(
   return { labels, areas };
 }
 
+/** On a plain background, parts of at least this share of the largest belong to the garment. */
+export const PART_SHARE = 0.01;
+
 /** Keeps the regions with at least `share` (0–1) of the largest one's area; 1 keeps the largest. */
 export function keepLargest(mask: Mask, share: number): Mask {
   const { labels, areas } = labelRegions(mask, 1, 8);
@@ -152,32 +155,25 @@ export function keepTouching(mask: Mask, seeds: Mask): Mask {
   return { ...mask, inside };
 }
 
-/**
- * Takes in what the mask encloses: what cannot reach the picture's edge without crossing it.
- *
- * @param isGarment asked about each hole, by the mean of `field` (`[height · width]`) over it; without
- *   them all holes are taken in
- */
-export function fillHoles(
-  mask: Mask,
-  field?: Float32Array,
-  isGarment: (mean: number) => boolean = () => true,
-): Mask {
+/** Takes in whatever the mask encloses: what cannot reach the picture's edge without crossing it. */
+export function fillHoles(mask: Mask): Mask {
   const { width, height } = mask;
   const { labels, areas } = labelRegions(mask, 0, 4);
-  const sums = new Float64Array(areas.length);
   const isOutside = new Uint8Array(areas.length);
+  for (let x = 0; x < width; x++) {
+    isOutside[labels[x]!] = 1;
+    isOutside[labels[(height - 1) * width + x]!] = 1;
+  }
+  for (let y = 0; y < height; y++) {
+    isOutside[labels[y * width]!] = 1;
+    isOutside[labels[y * width + width - 1]!] = 1;
+  }
+  const inside = mask.inside.slice();
   for (let i = 0; i < labels.length; i++) {
     const label = labels[i]!;
-    if (field) sums[label]! += field[i]!;
-    const x = i % width;
-    if (x === 0 || x === width - 1 || i < width || i >= labels.length - width) isOutside[label] = 1;
+    if (label > 0 && isOutside[label] === 0) inside[i] = 1;
   }
-  const isFilled = areas.map(
-    (area, label) => label > 0 && isOutside[label] === 0 && isGarment(sums[label]! / area),
-  );
-  const inside = mask.inside.map((value, i) => (value === 1 || isFilled[labels[i]!] ? 1 : 0));
-  return { width, height, inside };
+  return { ...mask, inside };
 }
 
 /** The smallest box around what is inside, in whole pixels; null where nothing is. */

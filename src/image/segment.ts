@@ -18,10 +18,11 @@ import {
   keepTouching,
   type Mask,
   open,
+  PART_SHARE,
 } from './mask.ts';
 import type { Picture } from './picture.ts';
 import { shrinkPicture } from './resample.ts';
-import { cutFromSheet, PART_SHARE } from './sheet.ts';
+import { cutFromSheet } from './sheet.ts';
 
 /**
  * RGB distance of each pixel from the background, cut off at 255. `[height · width]`
@@ -102,7 +103,7 @@ export interface Segmentation {
  * On a sheet near white or black faint parts count as garment when they hang together with parts that
  * stand out clearly and lie on the same side of the background, darker or lighter; several parts may
  * stand apart (the straps of a sandal), and what the garment encloses is its own, whatever its
- * colour. On any other plain sheet the outline is weighed too: the garment may have its very tone.
+ * colour. On any other plain sheet, whose very tone the garment may have, a network guesses the outline.
  * On a busy background the colours of both sides are learnt from the picture.
  *
  * @param tolerance factor on what still counts as background; 1 as estimated
@@ -124,7 +125,7 @@ export function segmentGarment(
   const clear: Mask = { width, height, inside: strong };
 
   if (isPlain(background) && !isNearWhiteOrBlack(background)) {
-    const mask = cutFromSheet(picture, distance, background, tolerance);
+    const mask = cutFromSheet(picture, behind, distance, clear, tolerance);
     return { mask, isCertain: true, contrast: split.contrast };
   }
 

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { estimateBackground, paintBackground } from './background.ts';
+import { type Color, paint } from './fixtures.ts';
+import { frameOf, guessOutline, readFrame } from './outline.ts';
+import { FRAME_CHANNELS, FRAME_SIDE } from './outlineNetwork.ts';
+import { distanceFrom } from './segment.ts';
+
+const WIDTH = 160;
+const HEIGHT = 120;
+
+function look(at: (x: number, y: number) => number | Color) {
+  const picture = paint(WIDTH, HEIGHT, at);
+  const behind = paintBackground(estimateBackground(picture), picture);
+  return { picture, behind, distance: distanceFrom(behind, picture) };
+}
+
+const isShirt = (x: number, y: number) => x >= 40 && x < 80 && y >= 30 && y < 90;
+
+describe('frameOf', () => {
+  it('is a square around what clearly stands out, with room for what does not, and no speck', () => {
+    const { picture, distance } = look((x, y) =>
+      isShirt(x, y) || (x === 140 && y < 4) ? 30 : x > 100 ? 150 : 128,
+    );
+    expect(frameOf(picture, distance)).toEqual({ left: 60 - 39, top: 60 - 39, side: 78 });
+  });
+
+  it('is a square around the whole picture where nothing stands out', () => {
+    const { picture, distance } = look(() => 128);
+    expect(frameOf(picture, distance)).toEqual({ left: 80 - 104, top: 60 - 104, side: 208 });
+  });
+});
+
+describe('readFrame', () => {
+  it('shows lightness and distance in their units, and nothing beyond the picture', () => {
+    const { picture, behind, distance } = look((x, y) => (isShirt(x, y) ? 68 : 128));
+    const frame = readFrame(picture, behind, distance, { left: -20, top: 20, side: 112 });
+    const at = (x: number, y: number) => [
+      ...frame.subarray(
+        (y * FRAME_SIDE + x) * FRAME_CHANNELS,
+        (y * FRAME_SIDE + x + 1) * FRAME_CHANNELS,
+      ),
+    ];
+    // Two pixels of the picture to a place: x from -20, y from 20.
+    const [lightness, away] = at(40, 20);
+    expect(lightness).toBeCloseTo(-60 / 40, 5);
+    expect(away).toBeCloseTo((60 * Math.sqrt(3)) / 60, 5);
+    expect(at(15, 20)).toEqual([0, 0]);
+    expect(at(5, 20)).toEqual([0, 0]);
+  });
+});
+
+describe('guessOutline', () => {
+  it('tells a dark shirt from grey paper, pixel by pixel of the picture', () => {
+    const { picture, behind, distance } = look((x, y) => (isShirt(x, y) ? 40 : 140));
+    const odds = guessOutline(picture, behind, distance);
+    expect(odds).toHaveLength(WIDTH * HEIGHT);
+    const at = (x: number, y: number) => odds[y * WIDTH + x] ?? Number.NaN;
+    expect(at(60, 60)).toBeGreaterThan(2);
+    expect(at(10, 10)).toBeLessThan(-2);
+    expect(at(150, 100)).toBeLessThan(-2);
+  });
+});
