@@ -20,6 +20,7 @@ import {
 import { registerInNode } from '../src/engine/wasm/testing/loadInNode.ts';
 import { CSV_FILES, PIXELS, SIDE } from '../src/fashion.ts';
 import { estimateBackground, paintBackground } from '../src/image/background.ts';
+import { WORK_SIDE } from '../src/image/normalize.ts';
 import { frameOf, readFrame } from '../src/image/outline.ts';
 import {
   decodeWeights,
@@ -31,6 +32,7 @@ import {
   type OutlineWeights,
   runOutlineNetwork,
 } from '../src/image/outlineNetwork.ts';
+import type { Picture } from '../src/image/picture.ts';
 import { shrinkPicture } from '../src/image/resample.ts';
 import { distanceFrom } from '../src/image/segment.ts';
 import { createOptimizer } from '../src/ml/optimizer.ts';
@@ -43,7 +45,9 @@ const OUTPUT = join(ROOT, 'src/image/outlineWeights.ts');
 const SEED = 7;
 const NUM_PICTURES = 12_000;
 const NUM_HELD_OUT = 300;
-const EPOCHS = 8;
+/** Share of the garments' area that may be wrong in weights worth keeping. */
+const MOST_WRONG = 0.15;
+const EPOCHS = 7;
 const BATCH_SIZE = 64;
 const PEAK_RATE = 4e-3;
 const WARM_UP = 0.2;
@@ -56,12 +60,10 @@ const COVER_VALUES = FRAME_SIDE * FRAME_SIDE;
 interface Examples {
   /** `[n, 56, 56, 2]` */
   readonly frames: Float32Array;
-  /** Share of the garment in each place, 0–1. `[n, 56, 56, 1]` */
+  /** How far the garment covers the middle of each place, 0–1. `[n, 56, 56, 1]` */
   readonly covers: Float32Array;
 }
 
-/** Longest edge that the pipeline works on. */
-const WORK_SIDE = 224;
 /** Enlarged less than in the round trip: quicker, and coarser for the same number of pixels. */
 const MAX_SCALE = 6;
 /** Share of the pictures that are no garments, so that what clearly stands out counts as it stands. */
@@ -76,6 +78,9 @@ const NEGATIVE_SHARE = 0.25;
  */
 const DUSTY_SHARE = 0.6;
 const SHEER = 24;
+/** Share of the pictures with grain, as of a camera or of paper, and its levels up or down at most. */
+const GRAINY_SHARE = 0.5;
+const MAX_GRAIN = 12;
 /** Levels that a garment must have to count. */
 const DUST = 8;
 
@@ -95,11 +100,12 @@ function makeExamples(dataset: Dataset, random: () => number): Examples {
       maxScale: MAX_SCALE,
       opaqueFrom: hasDust ? 1 : SHEER,
     });
+    if (random() < GRAINY_SHARE) addGrain(pasted.picture, MAX_GRAIN * random(), random);
     const picture = shrinkPicture(saveAsJpeg(pasted.picture, random), WORK_SIDE);
-    const behind = paintBackground(estimateBackground(picture), picture);
-    const distance = distanceFrom(behind, picture);
-    const frame = frameOf(picture, distance);
-    frames.set(readFrame(picture, behind, distance, frame), i * FRAME_VALUES);
+    const background = estimateBackground(picture);
+    const behind = paintBackground(background, picture);
+    const frame = frameOf(picture, distanceFrom(behind, picture), background.spread);
+    frames.set(readFrame(picture, behind, frame), i * FRAME_VALUES);
 
     const isGarment = Float32Array.from(pixels, (level) => (level > DUST ? 1 : 0));
     const shrunk = pasted.picture.width / picture.width;
@@ -116,11 +122,20 @@ function makeExamples(dataset: Dataset, random: () => number): Examples {
   return { frames, covers };
 }
 
+/** Moves each pixel up or down by up to `grain` levels. */
+function addGrain({ data }: Picture, grain: number, random: () => number): void {
+  for (let i = 0; i < data.length; i += 4) {
+    const change = grain * (2 * random() - 1);
+    for (let channel = 0; channel < 3; channel++)
+      data[i + channel] = (data[i + channel] ?? 0) + change;
+  }
+}
+
 /** Draws one to three boxes, ellipses and rings over each other, turned and grained. */
 function drawShapes(pixels: Uint8Array, random: () => number): void {
   const between = (from: number, to: number) => from + (to - from) * random();
   pixels.fill(0);
-  for (let left = 1 + Math.floor(3 * random()); left > 0; left--) {
+  for (let count = 1 + Math.floor(3 * random()); count > 0; count--) {
     const tone = between(30, 250);
     const grain = between(0, 15);
     const [middleX, middleY] = [between(8, 20), between(8, 20)];
@@ -239,10 +254,15 @@ function trainNetwork(network: tf.LayersModel, examples: Examples, random: () =>
         const input = turn(tf.tensor4d(frames, [...shape, FRAME_CHANNELS]));
         const truth = turn(tf.tensor4d(covers, [...shape, 1]));
         const { value, grads } = tf.variableGrads(() => {
-          const logits = network.apply(input, { training: true }) as tf.Tensor;
+          const logits = network.apply(input, { training: true });
+          if (!(logits instanceof tf.Tensor)) throw new TypeError('The network has one output.');
           return tf.losses.sigmoidCrossEntropy(truth, logits).asScalar();
         });
-        const gradients = weights.map((weight) => grads[weight.name] as tf.Tensor);
+        const gradients = weights.map(({ name }) => {
+          const gradient = grads[name];
+          if (!gradient) throw new RangeError(`${name} has no gradient.`);
+          return gradient;
+        });
         optimizer.step(gradients, rateAt((epoch + step / numSteps) / EPOCHS));
         return value.dataSync()[0] ?? Number.NaN;
       });
@@ -282,8 +302,11 @@ function foldWeights(network: tf.LayersModel): OutlineWeights[] {
   });
 }
 
-/** What the pipeline gets wrong with the weights as they are kept, in shares of the garments' area. */
-function scoreHeldOut({ frames, covers }: Examples, text: string): string {
+/**
+ * What the network with the weights as they are kept misses of the garments, and what it adds, as
+ * shares of their area.
+ */
+function scoreHeldOut({ frames, covers }: Examples, text: string) {
   const weights = decodeWeights(text);
   let area = 0;
   let missed = 0;
@@ -297,8 +320,7 @@ function scoreHeldOut({ frames, covers }: Examples, text: string): string {
       if (!isGarment && logit > 0) added += 1;
     });
   }
-  const percent = (count: number) => `${((count / area) * 100).toFixed(1)} %`;
-  return `${percent(missed)} of the garments missed, ${percent(added)} of sheet added`;
+  return { missed: missed / area, added: added / area };
 }
 
 const data = await ensureData();
@@ -316,10 +338,18 @@ await tf.setBackend('simd');
 const network = buildNetwork();
 trainNetwork(network, examples, random);
 const text = encodeWeights(foldWeights(network));
+const { missed, added } = scoreHeldOut(heldOut, text);
+const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+console.log(
+  `  Of ${NUM_HELD_OUT} held-out garments ${percent(missed)} is missed, ${percent(added)} of sheet is added`,
+);
+// Also true where they are not numbers.
+if (!(missed + added < MOST_WRONG)) {
+  throw new Error(`That is more than ${percent(MOST_WRONG)} in all: ${OUTPUT} stays as it was.`);
+}
 await writeFile(
   OUTPUT,
   `/** Made by \`npm run outline\`; see scripts/outline.ts. */\nexport const OUTLINE_WEIGHTS =\n  '${text}';\n`,
 );
 console.log(`  ${OUTPUT}: ${(text.length / 1024).toFixed(0)} KB`);
-console.log(`  Wrong on ${NUM_HELD_OUT} held-out pictures: ${scoreHeldOut(heldOut, text)}`);
 process.exit(0);

@@ -23,7 +23,7 @@ import { trimToEdges } from './trim.ts';
 import { cropPicture, turnBack, turnPicture } from './turn.ts';
 
 /** Longest edge of the picture that is worked on: eight pixels for each of the 28. */
-const WORK_SIDE = 224;
+export const WORK_SIDE = 224;
 /** Longest edge of the pictures of the steps. */
 const STEP_SIDE = 128;
 

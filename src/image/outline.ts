@@ -4,12 +4,18 @@
  */
 import { lightness } from './background.ts';
 import { boxOf, keepLargest, PART_SHARE } from './mask.ts';
-import { decodeWeights, FRAME_CHANNELS, FRAME_SIDE, runOutlineNetwork } from './outlineNetwork.ts';
+import {
+  decodeWeights,
+  FRAME_CHANNELS,
+  FRAME_SIDE,
+  type OutlineWeights,
+  runOutlineNetwork,
+} from './outlineNetwork.ts';
 import { OUTLINE_WEIGHTS } from './outlineWeights.ts';
 import type { Picture } from './picture.ts';
 
-/** RGB distance from the sheet of what surely is no sheet. */
-const CLEAR_DISTANCE = 40;
+/** RGB distance from the sheet of what is no ripple of JPEG: this, or thrice the sheet's spread. */
+const MIN_CLEAR = 20;
 /** How much larger than the box of what is clear the frame is: faint sleeves reach beyond it. */
 const FRAME_ROOM = 1.3;
 /** Levels (0–255) that make 1 in what the network is shown. */
@@ -25,12 +31,20 @@ export interface Frame {
   readonly side: number;
 }
 
-/** The square around what clearly stands out, specks apart, or around the whole picture where nothing does. */
+/**
+ * The square around what clearly stands out, specks apart, or around the whole picture where nothing
+ * does.
+ *
+ * @param distance RGB distance of each pixel from the sheet, `[height · width]`
+ * @param spread RGB distance that the sheet itself strays
+ */
 export function frameOf(
   { width, height }: { readonly width: number; readonly height: number },
   distance: Float32Array,
+  spread: number,
 ): Frame {
-  const inside = Uint8Array.from(distance, (value) => (value > CLEAR_DISTANCE ? 1 : 0));
+  const clear = Math.max(MIN_CLEAR, 3 * spread);
+  const inside = Uint8Array.from(distance, (value) => (value > clear ? 1 : 0));
   const parts = keepLargest({ width, height, inside }, PART_SHARE);
   const box = boxOf(parts) ?? { left: 0, top: 0, width, height };
   const side = FRAME_ROOM * Math.max(box.width, box.height);
@@ -42,56 +56,56 @@ export function frameOf(
 }
 
 /**
- * What the network is shown: how much lighter than the sheet, and how far from its colour.
- * `[56 · 56 · 2]`, 0 beyond the picture.
+ * What the network is shown of each place in the frame: how much lighter than the sheet its mean
+ * colour is, and how far from the sheet's. `[56 · 56 · 2]`, 0 beyond the picture.
  *
  * @param behind the sheet as `paintBackground` paints it
- * @param distance RGB distance of each pixel from the sheet, `[height · width]`
  */
 export function readFrame(
   { width, height, data }: Picture,
   behind: Float32Array,
-  distance: Float32Array,
   { left, top, side }: Frame,
 ): Float32Array {
-  const frame = new Float32Array(FRAME_SIDE * FRAME_SIDE * FRAME_CHANNELS);
   const cell = side / FRAME_SIDE;
   const numSamples = Math.max(1, Math.round(cell));
-  const share = 1 / (numSamples * numSamples);
-  for (let y = 0; y < FRAME_SIDE * numSamples; y++) {
-    const v = Math.floor(top + ((y + 0.5) * cell) / numSamples);
-    if (v < 0 || v >= height) continue;
-    for (let x = 0; x < FRAME_SIDE * numSamples; x++) {
-      const u = Math.floor(left + ((x + 0.5) * cell) / numSamples);
-      if (u < 0 || u >= width) continue;
-      const i = v * width + u;
-      const at =
-        (Math.floor(y / numSamples) * FRAME_SIDE + Math.floor(x / numSamples)) * FRAME_CHANNELS;
-      const level = lightness(data[i * 4]!, data[i * 4 + 1]!, data[i * 4 + 2]!);
-      const sheet = lightness(behind[i * 3]!, behind[i * 3 + 1]!, behind[i * 3 + 2]!);
-      frame[at]! += (share * (level - sheet)) / LIGHTNESS_UNIT;
-      frame[at + 1]! += (share * distance[i]!) / DISTANCE_UNIT;
+  const frame = new Float32Array(FRAME_SIDE * FRAME_SIDE * FRAME_CHANNELS);
+  for (let place = 0; place < FRAME_SIDE * FRAME_SIDE; place++) {
+    // Colours are averaged before they are measured: the grain of paper then cancels out.
+    let red = 0;
+    let green = 0;
+    let blue = 0;
+    for (let sample = 0; sample < numSamples * numSamples; sample++) {
+      const across = (place % FRAME_SIDE) + ((sample % numSamples) + 0.5) / numSamples;
+      const down =
+        Math.floor(place / FRAME_SIDE) + (Math.floor(sample / numSamples) + 0.5) / numSamples;
+      const x = Math.floor(left + across * cell);
+      const y = Math.floor(top + down * cell);
+      if (x < 0 || y < 0 || x >= width || y >= height) continue;
+      const i = y * width + x;
+      red += data[i * 4]! - behind[i * 3]!;
+      green += data[i * 4 + 1]! - behind[i * 3 + 1]!;
+      blue += data[i * 4 + 2]! - behind[i * 3 + 2]!;
     }
+    const count = numSamples * numSamples;
+    const away = Math.sqrt(red * red + green * green + blue * blue);
+    frame[place * FRAME_CHANNELS] = lightness(red, green, blue) / count / LIGHTNESS_UNIT;
+    frame[place * FRAME_CHANNELS + 1] = Math.min(255, away / count) / DISTANCE_UNIT;
   }
   return frame;
 }
 
-const weights = decodeWeights(OUTLINE_WEIGHTS);
+/** Decoded when first needed: the page opens sooner, and a network to be trained needs none. */
+let weights: OutlineWeights[] | null = null;
 
 /**
  * Log-odds that the garment covers each pixel, `[height · width]`.
  *
  * @param behind the sheet as `paintBackground` paints it
- * @param distance RGB distance of each pixel from the sheet, `[height · width]`
  */
-export function guessOutline(
-  picture: Picture,
-  behind: Float32Array,
-  distance: Float32Array,
-): Float32Array {
+export function guessOutline(picture: Picture, behind: Float32Array, frame: Frame): Float32Array {
   const { width, height } = picture;
-  const frame = frameOf(picture, distance);
-  const logits = runOutlineNetwork(readFrame(picture, behind, distance, frame), weights);
+  weights ??= decodeWeights(OUTLINE_WEIGHTS);
+  const logits = runOutlineNetwork(readFrame(picture, behind, frame), weights);
   const at = (x: number, y: number) =>
     x < 0 || y < 0 || x >= FRAME_SIDE || y >= FRAME_SIDE
       ? SURELY_SHEET

@@ -4,7 +4,7 @@
  * small enough to need no library. `npm run outline` trains it and writes `outlineWeights.ts`.
  */
 
-/** Longest edge of the square that the network looks at: twice for each of the 28, halved thrice. */
+/** Edge of the square that the network looks at: twice for each of the 28, halved thrice. */
 export const FRAME_SIDE = 56;
 /** Lightness against the sheet, and distance from it. */
 export const FRAME_CHANNELS = 2;
@@ -43,9 +43,16 @@ export const OUTLINE_LAYERS: readonly OutlineLayer[] = [
   layer('logits', 'fine2', 1),
 ];
 
-/** Channels that come into a layer. */
+/**
+ * Channels that come into a layer.
+ *
+ * @throws RangeError where the layer before it does not exist
+ */
 export function numInputs({ from }: OutlineLayer): number {
-  return OUTLINE_LAYERS.find(({ name }) => name === from)?.filters ?? FRAME_CHANNELS;
+  if (from === 'frame') return FRAME_CHANNELS;
+  const before = OUTLINE_LAYERS.find(({ name }) => name === from);
+  if (!before) throw new RangeError(`The outline's network has no layer ${from}.`);
+  return before.filters;
 }
 
 export interface OutlineWeights {
@@ -72,23 +79,28 @@ export function encodeWeights(all: readonly OutlineWeights[]): string {
   return btoa(bytes.map((byte) => String.fromCharCode(byte)).join(''));
 }
 
-/** @throws RangeError where the text is not as long as the network needs it */
+/** @throws RangeError where the text is no base64, or not as long as the network needs it */
 export function decodeWeights(base64: string): OutlineWeights[] {
+  const length = OUTLINE_LAYERS.reduce(
+    (sum, layer) => sum + layer.filters * (8 + 9 * numInputs(layer)),
+    0,
+  );
+  if (base64.length !== Math.ceil(length / 3) * 4 || !/^[\w+/]*=*$/.test(base64)) {
+    throw new RangeError('The weights of the outline are not whole.');
+  }
   const { buffer } = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
   let at = 0;
   const take = (length: number) => {
     at += length;
     return buffer.slice(at - length, at);
   };
-  const all = OUTLINE_LAYERS.map((layer) => {
+  return OUTLINE_LAYERS.map((layer) => {
     const { filters } = layer;
     const scales = new Float32Array(take(4 * filters));
     const bias = new Float32Array(take(4 * filters));
     const steps = new Int8Array(take(9 * numInputs(layer) * filters));
     return { bias, kernel: Float32Array.from(steps, (step, i) => step * scales[i % filters]!) };
   });
-  if (at !== buffer.byteLength) throw new RangeError('The weights of the outline are not whole.');
-  return all;
 }
 
 interface Values {

@@ -39,7 +39,8 @@ export interface PictureSettings {
   readonly crop: Crop | null;
   /**
    * How far from the background's colour a pixel may be and still belong to it, as a multiple
-   * (0.25–4) of what the pipeline estimates.
+   * (0.25–4) of what the pipeline estimates. On grey and coloured paper, how sure a pixel of the
+   * garment must be.
    */
   readonly tolerance: number;
   /** Whether dark becomes light: as the pipeline finds, always, or never. */

@@ -91,7 +91,7 @@ const CERTAIN_AGREEMENT = 0.95;
 
 export interface Segmentation {
   readonly mask: Mask;
-  /** Whether garment and background are told apart by more than a guess. */
+  /** Whether the background is plain, or else the garment well told from it. */
   readonly isCertain: boolean;
   /** RGB distance (0–255) between the middle of what stands out and of what does not. */
   readonly contrast: number;
@@ -118,16 +118,21 @@ export function segmentGarment(
   const distance = distanceFrom(behind, picture);
   const split = splitInTwo(distance);
   if (split.contrast < MIN_CONTRAST) return null;
+  if (isPlain(background) && !isNearWhiteOrBlack(background)) {
+    const mask = cutFromSheet(
+      picture,
+      background,
+      { behind, distance, threshold: split.threshold },
+      tolerance,
+    );
+    return { mask, isCertain: true, contrast: split.contrast };
+  }
+
   const threshold = split.threshold * tolerance;
 
   const strong = new Uint8Array(distance.length);
   for (let i = 0; i < strong.length; i++) strong[i] = distance[i]! > threshold ? 1 : 0;
   const clear: Mask = { width, height, inside: strong };
-
-  if (isPlain(background) && !isNearWhiteOrBlack(background)) {
-    const mask = cutFromSheet(picture, behind, distance, clear, tolerance);
-    return { mask, isCertain: true, contrast: split.contrast };
-  }
 
   const faint = Math.max(MIN_FAINT, 2 * background.spread) * tolerance;
   if (!isPlain(background) || faint >= threshold) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createRandom } from '../data/dataset.ts';
 import { estimateBackground, paintBackground } from './background.ts';
 import { type Color, paint } from './fixtures.ts';
 import { areaOf, type Mask } from './mask.ts';
@@ -9,12 +10,11 @@ import { cutFromSheet } from './sheet.ts';
 const SIDE = 120;
 
 function cutPicture(picture: Picture, tolerance = 1): Mask {
-  const { width, height } = picture;
-  const behind = paintBackground(estimateBackground(picture), picture);
+  const background = estimateBackground(picture);
+  const behind = paintBackground(background, picture);
   const distance = distanceFrom(behind, picture);
   const { threshold } = splitInTwo(distance);
-  const inside = Uint8Array.from(distance, (value) => (value > threshold ? 1 : 0));
-  return cutFromSheet(picture, behind, distance, { width, height, inside }, tolerance);
+  return cutFromSheet(picture, background, { behind, distance, threshold }, tolerance);
 }
 
 function cut(at: (x: number, y: number) => number | Color, tolerance = 1): Mask {
@@ -61,24 +61,59 @@ describe('cutFromSheet', () => {
     expect(Math.abs(areaOf(mask) - 3600)).toBeLessThan(240);
   });
 
-  it('takes the outer half off a blurred edge', () => {
+  it('takes the outer half off a blurred edge, at the left and at the top', () => {
     // Wide enough for the edge to be as blurred as one of the 28 pixels: 64 to 70.
     const side = 280;
-    const cover = (x: number) => Math.max(0, Math.min(1, (x - 64) / 6));
-    const isLevel = (y: number) => y >= 56 && y < 224;
-    const picture = paint(side, side, (x, y) =>
-      isLevel(y) && x < 224 ? 180 - 160 * cover(x) : 180,
-    );
-    const mask = cutPicture(picture);
-    const edge = Array.from({ length: 10 }, (_, i) => mask.inside[140 * side + 62 + i]).indexOf(1);
-    expect(Math.abs(62 + edge - 67)).toBeLessThan(2);
+    const cover = (at: number) => Math.max(0, Math.min(1, (at - 64) / 6));
+    const isLevel = (at: number) => at >= 64 && at < 224;
+    const blurred = (at: number, along: number) =>
+      isLevel(along) && at < 224 ? 180 - 120 * cover(at) : 180;
+    const left = cutPicture(paint(side, side, (x, y) => blurred(x, y)));
+    const top = cutPicture(paint(side, side, (x, y) => blurred(y, x)));
+    const edgeAt = (isInside: (at: number) => boolean) =>
+      Array.from({ length: side }, (_, at) => isInside(at)).indexOf(true);
+    expect(Math.abs(edgeAt((x) => left.inside[140 * side + x] === 1) - 67)).toBeLessThan(2);
+    expect(Math.abs(edgeAt((y) => top.inside[y * side + 140] === 1) - 67)).toBeLessThan(2);
   });
 
-  it('takes in what a drawn outline encloses', () => {
+  it('takes in what a drawn outline encloses, whatever the tolerance', () => {
     const isLine = (x: number, y: number) =>
       isSquare(x, y) && !(x >= 33 && x < 87 && y >= 33 && y < 87);
-    const mask = cut((x, y) => (isLine(x, y) ? 40 : [230, 190, 150]));
-    expect(areaOf(mask)).toBe(3600);
+    for (const tolerance of [0.25, 1, 4]) {
+      const mask = cut((x, y) => (isLine(x, y) ? 40 : [230, 190, 150]), tolerance);
+      expect(areaOf(mask)).toBe(3600);
+    }
+  });
+
+  it('keeps what the network does not know but stands out', () => {
+    const isBelt = (x: number, y: number) => x >= 20 && x < 100 && y >= 58 && y < 61;
+    for (const tolerance of [1, 4]) {
+      const mask = cut((x, y) => (isBelt(x, y) ? 40 : 128), tolerance);
+      expect(areaOf(mask)).toBeGreaterThan(120);
+    }
+  });
+
+  it('is not misled by the grain of the paper', () => {
+    const random = createRandom(3);
+    const mask = cut((x, y) => (isSquare(x, y) ? 48 : 128) + 8 * (2 * random() - 1));
+    expect(Math.abs(areaOf(mask) - 3600)).toBeLessThan(240);
+  });
+
+  it('finds a faint garment around its dark print', () => {
+    const isPrint = (x: number, y: number) => x >= 50 && x < 70 && y >= 45 && y < 60;
+    const mask = cut((x, y) => (isPrint(x, y) ? 30 : isSquare(x, y) ? 107 : 130));
+    expect(areaOf(mask)).toBeGreaterThan(3240);
+  });
+
+  it('leaves specks out and keeps both of a pair', () => {
+    const isShoe = (x: number, y: number) =>
+      y >= 40 && y < 80 && ((x >= 20 && x < 52) || (x >= 66 && x < 98));
+    const mask = cut((x, y) =>
+      isShoe(x, y) || (x > 110 && x < 113 && y >= 4 && y < 9) ? 60 : 150,
+    );
+    expect(isIn(mask, 36, 60)).toBe(true);
+    expect(isIn(mask, 82, 60)).toBe(true);
+    expect(isIn(mask, 111, 6)).toBe(false);
   });
 
   it('gives more to the sheet with more tolerance', () => {

@@ -67,10 +67,10 @@ export function toTones(
 /** Tones up to this are as good as background. */
 const EMPTY = 12;
 /**
- * Share of a garment that must be empty for it to count as a drawn outline. No garment of the
+ * Share of the mask that must be empty for the picture to count as an outline. No garment of the
  * Fashion-MNIST test set exceeds 0.36 (bags with tall handles, sandals).
  */
-export const HOLLOW_SHARE = 0.4;
+const HOLLOW_SHARE = 0.4;
 
 /**
  * Fills a drawn outline with the tone of its line: the training data knows garments, not contours.

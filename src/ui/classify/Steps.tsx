@@ -35,7 +35,7 @@ const TEXTS: { readonly [Name in StepName]: StepText } = {
   garment: {
     name: 'Cut the garment out',
     term: 'Cutting the garment out',
-    why: 'The training pictures show a garment and nothing else. What has the colour of the picture’s border counts as background; what stands out from it is the garment.',
+    why: 'The training pictures show a garment and nothing else. What has the colour of the picture’s border counts as background; what stands out from it is the garment. On grey or coloured paper a small network guesses where a garment of the paper’s own tone goes on.',
   },
   tones: {
     name: 'Turn to grey',
