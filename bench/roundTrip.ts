@@ -72,7 +72,8 @@ export interface Pasted {
 }
 
 /**
- * One image 3 to 12 times as large with smooth edges, anywhere on the sheet.
+ * One image at least 3 times as large, at most 12 unless told, with smooth edges, anywhere on the
+ * sheet.
  *
  * @param pixels `[784]`, light on black
  * @param random uniform in [0, 1), e.g. `createRandom(1)`

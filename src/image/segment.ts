@@ -103,8 +103,8 @@ export interface Segmentation {
  * On a sheet near white or black faint parts count as garment when they hang together with parts that
  * stand out clearly and lie on the same side of the background, darker or lighter; several parts may
  * stand apart (the straps of a sandal), and what the garment encloses is its own, whatever its
- * colour. On any other plain sheet, whose very tone the garment may have, a network guesses the outline.
- * On a busy background the colours of both sides are learnt from the picture.
+ * colour. On any other plain sheet, whose very tone the garment may have, a network guesses the
+ * outline. On a busy background the colours of both sides are learnt from the picture.
  *
  * @param tolerance factor on what still counts as background; 1 as estimated
  */
@@ -118,6 +118,7 @@ export function segmentGarment(
   const distance = distanceFrom(behind, picture);
   const split = splitInTwo(distance);
   if (split.contrast < MIN_CONTRAST) return null;
+
   if (isPlain(background) && !isNearWhiteOrBlack(background)) {
     const mask = cutFromSheet(
       picture,
@@ -129,7 +130,6 @@ export function segmentGarment(
   }
 
   const threshold = split.threshold * tolerance;
-
   const strong = new Uint8Array(distance.length);
   for (let i = 0; i < strong.length; i++) strong[i] = distance[i]! > threshold ? 1 : 0;
   const clear: Mask = { width, height, inside: strong };
