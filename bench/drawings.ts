@@ -7,9 +7,10 @@
  * nothing of any model. Everything is drawn without a canvas, so that it runs in Node and repeats to
  * the pixel from its seed.
  */
-import { createRandom } from '../src/data/dataset.ts';
+
 import { CLASS_NAMES } from '../src/fashion.ts';
 import type { Picture } from '../src/image/picture.ts';
+import { createRandom } from '../src/random.ts';
 
 export type Style = 'filled' | 'outlined';
 

@@ -4,7 +4,7 @@
  */
 import { cpus } from 'node:os';
 import { SIDE } from '../src/fashion.ts';
-import { type LayerSpec, NETWORKS } from '../src/ml/network.ts';
+import { type LayerSpec, NETWORKS } from '../src/ml/spec/network.ts';
 import { openBenchBrowser } from './inBrowser.ts';
 import type { ProductPart, ProductShape } from './page/bench.worker.ts';
 

@@ -7,17 +7,19 @@
 import type * as tf from '@tensorflow/tfjs';
 import { chromium } from 'playwright';
 import { ensureBrowser, launchOptions } from '../scripts/browser.ts';
-import { createRandom, type Dataset, splitRows } from '../src/data/dataset.ts';
+import { type Dataset, splitRows } from '../src/data/dataset.ts';
 import { PIXELS } from '../src/fashion.ts';
 import { normalizePicture } from '../src/image/normalize.ts';
-import type { Picture, Verdict } from '../src/image/picture.ts';
-import { calibrateModel } from '../src/ml/calibrate.ts';
-import { type Calibration, softmaxAt } from '../src/ml/calibration.ts';
-import { evaluateModel } from '../src/ml/evaluate.ts';
-import { remotenessOf } from '../src/ml/familiarity.ts';
-import { examine } from '../src/ml/features.ts';
-import { findHeldOut, type ModelCard } from '../src/ml/modelCard.ts';
-import { judge } from '../src/ml/verdict.ts';
+import type { Picture } from '../src/image/picture.ts';
+import { calibrateModel } from '../src/ml/run/calibrate.ts';
+import { evaluateModel } from '../src/ml/run/evaluate.ts';
+import { examine } from '../src/ml/run/features.ts';
+import { type Calibration, softmaxAt } from '../src/ml/spec/calibration.ts';
+import { remotenessOf } from '../src/ml/spec/familiarity.ts';
+import { findHeldOut, type ModelCard } from '../src/ml/spec/modelCard.ts';
+import type { Verdict } from '../src/ml/spec/verdict.ts';
+import { judge } from '../src/ml/spec/verdict.ts';
+import { createRandom } from '../src/random.ts';
 import type { Photo } from './photos.ts';
 
 /** Kinds that scores of unfamiliarity were chosen on; the others were first looked at in reports. */

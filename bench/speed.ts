@@ -11,7 +11,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { number, object, parse, string } from 'valibot';
-import { type LayerSpec, NETWORKS } from '../src/ml/network.ts';
+import { type LayerSpec, NETWORKS } from '../src/ml/spec/network.ts';
 import { openBenchBrowser } from './inBrowser.ts';
 
 /** The net of the published comparisons: 15.8 MFLOP a picture, forward and backward. */

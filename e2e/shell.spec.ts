@@ -4,7 +4,7 @@
  */
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright/test';
-import { DEFAULT_RECIPE } from '../src/ml/recipe.ts';
+import { DEFAULT_RECIPE } from '../src/ml/spec/recipe.ts';
 import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
 
 const ROOMS = ['data', 'train', 'evaluate', 'try', 'models'] as const;

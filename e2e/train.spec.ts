@@ -4,7 +4,7 @@
  */
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright/test';
-import type { Recipe } from '../src/ml/recipe.ts';
+import type { Recipe } from '../src/ml/spec/recipe.ts';
 import { expect, openWithSample, readState, test, waitForState } from './fixtures.ts';
 
 const trainRoom = (page: Page) => page.getByRole('region', { name: 'Train', exact: true });

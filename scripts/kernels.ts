@@ -1,5 +1,5 @@
 /**
- * Compiles the CPU kernels (`npm run build:kernels`): src/engine/wasm/assembly → build/*.wasm, once
+ * Compiles the CPU kernels (`npm run build:kernels`): src/engine/simd/assembly → build/*.wasm, once
  * for each combination of two things a browser may lack. Skips what is newer than its sources.
  *
  *   kernels.wasm                  SIMD                       (every current browser)
@@ -11,7 +11,7 @@ import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import asc from 'assemblyscript/asc';
 
-const WASM = join(import.meta.dirname, '../src/engine/wasm');
+const WASM = join(import.meta.dirname, '../src/engine/simd');
 const SOURCES = join(WASM, 'assembly');
 const OUTPUT = join(WASM, 'build');
 

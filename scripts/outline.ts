@@ -10,14 +10,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { bilinear, pasteOnSheet, saveAsJpeg } from '../bench/roundTrip.ts';
-import {
-  createRandom,
-  type Dataset,
-  selectRows,
-  shuffleRows,
-  splitRows,
-} from '../src/data/dataset.ts';
-import { registerInNode } from '../src/engine/wasm/testing/loadInNode.ts';
+import { type Dataset, selectRows, shuffleRows, splitRows } from '../src/data/dataset.ts';
+import { registerInNode } from '../src/engine/simd/testing/loadInNode.ts';
 import { CSV_FILES, PIXELS, SIDE } from '../src/fashion.ts';
 import { estimateBackground, paintBackground } from '../src/image/background.ts';
 import { WORK_SIDE } from '../src/image/normalize.ts';
@@ -35,8 +29,9 @@ import {
 import type { Picture } from '../src/image/picture.ts';
 import { shrinkPicture } from '../src/image/resample.ts';
 import { distanceFrom } from '../src/image/segment.ts';
-import { createOptimizer } from '../src/ml/optimizer.ts';
-import { varyLikePhoto } from '../src/ml/photoVariation.ts';
+import { createOptimizer } from '../src/ml/run/optimizer.ts';
+import { varyLikePhoto } from '../src/ml/spec/photoVariation.ts';
+import { createRandom } from '../src/random.ts';
 import { ROOT } from './build.ts';
 import { ensureData } from './data.ts';
 import { readCsv } from './fashionMnist.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_RECIPE, PRESETS } from '../src/ml/recipe.ts';
+import { DEFAULT_RECIPE, PRESETS } from '../src/ml/spec/recipe.ts';
 import { HELP, readPlan, UsageError } from './trainPlan.ts';
 
 describe('readPlan', () => {

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { safeParse } from 'valibot';
 import type { BackendName } from '../src/engine/backends.ts';
-import { NETWORKS, type NetworkName } from '../src/ml/network.ts';
-import { KNOBS, PRESETS, type Recipe, RecipeSchema } from '../src/ml/recipe.ts';
+import { NETWORKS, type NetworkName } from '../src/ml/spec/network.ts';
+import { KNOBS, PRESETS, type Recipe, RecipeSchema } from '../src/ml/spec/recipe.ts';
 
 /** What to train, how, on what, and where to put it. */
 export interface Plan {

@@ -13,15 +13,29 @@ const SRC = import.meta.dirname;
 /** The parts each part may import from, besides itself. */
 const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   fashion: [],
-  data: ['fashion'],
-  image: ['fashion'],
-  engine: ['fashion'],
-  ml: ['fashion', 'data', 'image', 'engine'],
-  formats: ['fashion', 'data', 'image', 'engine', 'ml'],
-  store: ['fashion', 'data', 'image', 'engine', 'ml', 'formats'],
-  worker: ['fashion', 'data', 'image', 'engine', 'ml', 'store', 'formats'],
-  session: ['fashion', 'data', 'image', 'engine', 'ml', 'store', 'formats', 'worker'],
-  ui: ['fashion', 'data', 'image', 'engine', 'ml', 'store', 'formats', 'worker', 'session'],
+  random: [],
+  network: ['fashion', 'random'],
+  data: ['fashion', 'random'],
+  image: ['fashion', 'random'],
+  engine: ['fashion', 'random', 'network'],
+  ml: ['fashion', 'random', 'network', 'data', 'image', 'engine'],
+  formats: ['fashion', 'network', 'data', 'image', 'engine', 'ml'],
+  store: ['fashion', 'network', 'data', 'image', 'engine', 'ml', 'formats'],
+  worker: ['fashion', 'random', 'network', 'data', 'image', 'engine', 'ml', 'store', 'formats'],
+  session: ['fashion', 'network', 'data', 'image', 'engine', 'ml', 'store', 'formats', 'worker'],
+  ui: [
+    'fashion',
+    'random',
+    'network',
+    'data',
+    'image',
+    'engine',
+    'ml',
+    'store',
+    'formats',
+    'worker',
+    'session',
+  ],
   App: ['ui', 'session', 'fashion'],
   main: ['App', 'ui'],
 };
@@ -29,7 +43,10 @@ const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
 /** Where a library may be imported: in a part, or in one folder of it. */
 const LIBRARIES: readonly { readonly name: RegExp; readonly homes: readonly string[] }[] = [
   { name: /^@tensorflow\/tfjs-vis/, homes: ['ui/charts'] },
-  { name: /^@tensorflow\/(?!tfjs-vis)/, homes: ['engine', 'ml', 'store', 'formats', 'worker'] },
+  {
+    name: /^@tensorflow\/(?!tfjs-vis)/,
+    homes: ['network', 'engine', 'ml', 'store', 'formats', 'worker'],
+  },
   { name: /^(vega|vega-.*)(\/|$)/, homes: ['ui/charts'] },
   { name: /^papaparse$/, homes: ['data'] },
   { name: /^comlink$/, homes: ['worker', 'session'] },
@@ -49,7 +66,7 @@ interface Import {
 }
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
-  .filter((file) => /\.tsx?$/.test(file) && !file.startsWith(join('engine', 'wasm', 'assembly')))
+  .filter((file) => /\.tsx?$/.test(file) && !file.startsWith(join('engine', 'simd', 'assembly')))
   .map((file) => file.split(sep).join('/'));
 
 const imports = files.flatMap((file) => readImports(file, readFileSync(join(SRC, file), 'utf8')));
@@ -162,7 +179,7 @@ describe('the plan of the house', () => {
       ({ file, kind }) =>
         kind === 'worker' &&
         partOf(file) !== 'session' &&
-        file !== 'engine/wasm/kernels.ts' &&
+        file !== 'engine/simd/kernels.ts' &&
         !isTest(file),
     );
     expect(breaches.map(tell)).toEqual([]);

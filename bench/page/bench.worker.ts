@@ -8,12 +8,12 @@ import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?u
 import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import { expose } from 'comlink';
-import type { SimdBackend } from '../../src/engine/wasm/backend.ts';
-import { registerSimdBackend } from '../../src/engine/wasm/register.ts';
-import { registerWasmKernels } from '../../src/engine/wasmKernels.ts';
+import type { SimdBackend } from '../../src/engine/simd/backend.ts';
+import { registerSimdBackend } from '../../src/engine/simd/register.ts';
+import { registerWasmKernels } from '../../src/engine/stock/wasmKernels.ts';
 import { NUM_CLASSES, SIDE } from '../../src/fashion.ts';
-import type { LayerSpec } from '../../src/ml/network.ts';
-import { createOptimizer, type Optimizer } from '../../src/ml/optimizer.ts';
+import { createOptimizer, type Optimizer } from '../../src/ml/run/optimizer.ts';
+import type { LayerSpec } from '../../src/ml/spec/network.ts';
 import { buildModel, gradientsOf, oneHot } from './model.ts';
 
 /** What runs the network. */

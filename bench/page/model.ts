@@ -4,8 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { NUM_CLASSES, SIDE } from '../../src/fashion.ts';
-import { applyInTraining, crossEntropy } from '../../src/ml/forward.ts';
-import { hasBias, type LayerSpec } from '../../src/ml/network.ts';
+import { applyInTraining, crossEntropy } from '../../src/ml/run/forward.ts';
+import { hasBias, type LayerSpec } from '../../src/ml/spec/network.ts';
 
 /**
  * A network as a tf.layers model that ends in logits. Biases and scales are random, too: zeros would

@@ -6,8 +6,8 @@ import * as tf from '@tensorflow/tfjs';
 import { setTestEnvs } from '@tensorflow/tfjs-core/dist/jasmine_util';
 // @ts-expect-error: Jasmine's core ships no types.
 import jasmineRequire from 'jasmine-core/lib/jasmine-core/jasmine.js';
-import { NATIVE } from '../../src/engine/wasm/nativeKernels.ts';
-import { registerSimdBackend } from '../../src/engine/wasm/register.ts';
+import { NATIVE } from '../../src/engine/simd/nativeKernels.ts';
+import { registerSimdBackend } from '../../src/engine/simd/register.ts';
 import { registerWebGLKernels } from '../../src/engine/webgl/kernels.ts';
 
 export interface SpecResult {

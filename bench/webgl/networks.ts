@@ -1,7 +1,7 @@
 /**
  * Owns the networks that training is measured on, beside those of the app.
  */
-import { type LayerSpec, NETWORKS } from '../../src/ml/network.ts';
+import { type LayerSpec, NETWORKS } from '../../src/ml/spec/network.ts';
 
 const conv = (filters: number, activation: 'relu' | 'linear'): LayerSpec => ({
   kind: 'conv',

@@ -28,8 +28,8 @@ import {
 } from '../../src/engine/webgl/replacements.ts';
 import { WebGLTrainer } from '../../src/engine/webgl/trainer.ts';
 import { NUM_CLASSES, PIXELS, SIDE } from '../../src/fashion.ts';
-import { hasBias, type LayerSpec } from '../../src/ml/network.ts';
-import { createOptimizer, optimizerKnobs } from '../../src/ml/optimizer.ts';
+import { createOptimizer, optimizerKnobs } from '../../src/ml/run/optimizer.ts';
+import { hasBias, type LayerSpec } from '../../src/ml/spec/network.ts';
 import { buildModel, gradientsOf, oneHot } from '../page/model.ts';
 import { MEASURED, type MeasuredName } from './networks.ts';
 

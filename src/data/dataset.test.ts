@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { NUM_CLASSES, PIXELS } from '../fashion.ts';
+import { createRandom } from '../random.ts';
 import {
   copyDataset,
   countLabels,
-  createRandom,
   type Dataset,
   gatherBatch,
   gatherLabels,

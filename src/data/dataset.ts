@@ -3,6 +3,7 @@
  * and validation, seeded shuffling, and the gathering of batches. Knows no files and no model.
  */
 import { NUM_CLASSES, PIXELS } from '../fashion.ts';
+import { createRandom } from '../random.ts';
 
 /** `n` pictures. Pixels are kept as bytes (0–255) and divided by 255 only when a batch is made. */
 export interface Dataset {
@@ -43,20 +44,6 @@ export function countLabels(dataset: Dataset): number[] {
   const counts = new Array<number>(NUM_CLASSES).fill(0);
   for (const label of dataset.labels) counts[label] = (counts[label] ?? 0) + 1;
   return counts;
-}
-
-/**
- * A generator of uniform numbers in [0, 1) that repeats for a seed (any finite number; its integer
- * part modulo 2³² counts). Mulberry32 by Tommy Ettinger: 32 bits of state, ample for shuffling.
- */
-export function createRandom(seed: number): () => number {
-  let state = Math.trunc(seed) >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** Fisher–Yates, in place. */

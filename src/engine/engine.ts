@@ -21,9 +21,9 @@ import {
   leaveAlone,
   rankBackends,
 } from './choice.ts';
-import { defaultNumThreads, kernelSupport } from './wasm/kernels.ts';
-import { registerSimdBackend } from './wasm/register.ts';
-import { registerWasmKernels } from './wasmKernels.ts';
+import { defaultNumThreads, kernelSupport } from './simd/kernels.ts';
+import { registerSimdBackend } from './simd/register.ts';
+import { registerWasmKernels } from './stock/wasmKernels.ts';
 import { registerWebGLKernels } from './webgl/kernels.ts';
 import { watchReads } from './webgl/pulse.ts';
 

@@ -3,7 +3,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { NUM_CLASSES, PIXELS, SIDE } from '../fashion.ts';
-import type { ModelCard } from '../ml/modelCard.ts';
+import type { ModelCard } from '../ml/spec/modelCard.ts';
 
 /** Conv, batch norm, pool, dense, softmax: 2,570 parameters with random values. */
 export function makeModel(seed = 1): tf.Sequential {

@@ -6,7 +6,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { strToU8, zipSync } from 'fflate';
 import * as v from 'valibot';
 import { CLASS_NAMES, NUM_CLASSES, SIDE } from '../fashion.ts';
-import { type ModelCard, ModelCardSchema } from '../ml/modelCard.ts';
+import { type ModelCard, ModelCardSchema } from '../ml/spec/modelCard.ts';
 import { isArchive, unpack } from './archive.ts';
 import { FormatError } from './formatError.ts';
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createRandom } from '../data/dataset.ts';
+import { createRandom } from '../random.ts';
 import {
   decodeWeights,
   encodeWeights,

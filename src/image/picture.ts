@@ -92,35 +92,3 @@ export type NormalizedPicture =
     }
   /** Nothing stands out from the background: nothing to classify. */
   | { readonly kind: 'blank'; readonly steps: readonly PictureStep[] };
-
-/** Why there is no answer. */
-export type NoAnswer =
-  /** Nothing stands out from the background. */
-  | 'blank'
-  /** The garment could not be told from what lies behind it, and what is left means nothing. */
-  | 'busyBackground'
-  /** Further from the training pictures than all but a few garments are. */
-  | 'unfamiliar'
-  /** Any single answer would more likely be wrong than right. */
-  | 'unclear';
-
-/** What the model's answer is worth, label by label. */
-export type Verdict =
-  | { readonly kind: 'sure'; readonly label: number }
-  | {
-      readonly kind: 'leaning';
-      readonly label: number;
-      /** Labels that it may be instead, the likeliest first; none where only doubts speak. */
-      readonly rivals: readonly number[];
-    }
-  | { readonly kind: 'cannotSay'; readonly reason: NoAnswer };
-
-export type Classification =
-  | (Extract<NormalizedPicture, { kind: 'garment' }> & {
-      /** `[10]`, sums to 1, by label; calibrated where the model is. */
-      readonly probabilities: Float32Array;
-      readonly verdict: Verdict;
-      /** Normalising and predicting, in the worker. */
-      readonly elapsedMs: number;
-    })
-  | (Extract<NormalizedPicture, { kind: 'blank' }> & { readonly verdict: Verdict });

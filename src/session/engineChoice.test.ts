@@ -2,9 +2,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { BackendName, BackendOption, EngineInfo } from '../engine/backends.ts';
 import { explainBackend, leaveAlone, rankBackends } from '../engine/choice.ts';
-import type { ModelCard } from '../ml/modelCard.ts';
-import { DEFAULT_RECIPE } from '../ml/recipe.ts';
-import type { TrainEvent } from '../ml/train.ts';
+import type { TrainEvent } from '../ml/run/train.ts';
+import type { ModelCard } from '../ml/spec/modelCard.ts';
+import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
 import type { EngineMemory, Settings } from '../store/records.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';

@@ -1,8 +1,8 @@
 /** Owns what the tests of the session share: a model, and lines to workers that are played. */
 import * as Comlink from 'comlink';
 import { afterEach } from 'vitest';
-import type { ModelCard } from '../ml/modelCard.ts';
-import { DEFAULT_RECIPE } from '../ml/recipe.ts';
+import type { ModelCard } from '../ml/spec/modelCard.ts';
+import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
 
 export const card: ModelCard = {
   id: 'run-1',

@@ -20,11 +20,12 @@ import {
   leaveAlone,
   rankBackends,
 } from '../engine/choice.ts';
-import type { Classification, Picture, PictureSettings } from '../image/picture.ts';
-import type { ModelCard } from '../ml/modelCard.ts';
-import type { NetworkName } from '../ml/network.ts';
-import { DEFAULT_RECIPE, type Recipe } from '../ml/recipe.ts';
-import type { TrainEvent } from '../ml/train.ts';
+import type { Picture, PictureSettings } from '../image/picture.ts';
+import type { TrainEvent } from '../ml/run/train.ts';
+import type { ModelCard } from '../ml/spec/modelCard.ts';
+import type { NetworkName } from '../ml/spec/network.ts';
+import { DEFAULT_RECIPE, type Recipe } from '../ml/spec/recipe.ts';
+import type { Classification } from '../ml/spec/verdict.ts';
 import { requestPersistence } from '../store/database.ts';
 import type { RunSummary } from '../store/records.ts';
 import * as runStore from '../store/runs.ts';

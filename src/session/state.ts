@@ -4,10 +4,10 @@
  */
 import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
 import type { BackendName, EngineInfo, Trials } from '../engine/backends.ts';
-import type { Evaluation } from '../ml/evaluate.ts';
-import type { EpochRecord, ModelCard } from '../ml/modelCard.ts';
-import type { NetworkName } from '../ml/network.ts';
-import type { Recipe } from '../ml/recipe.ts';
+import type { Evaluation } from '../ml/run/evaluate.ts';
+import type { EpochRecord, ModelCard } from '../ml/spec/modelCard.ts';
+import type { NetworkName } from '../ml/spec/network.ts';
+import type { Recipe } from '../ml/spec/recipe.ts';
 import type { Library, RunSummary, TrialTable } from '../store/records.ts';
 import { workloadOf } from './trials.ts';
 

@@ -3,8 +3,8 @@
  * afterwards. The live model goes on answering meanwhile, and what a driver breaks is thrown away.
  */
 import type { BackendName, Trial } from '../engine/backends.ts';
-import type { NetworkName } from '../ml/network.ts';
-import type { Recipe } from '../ml/recipe.ts';
+import type { NetworkName } from '../ml/spec/network.ts';
+import type { Recipe } from '../ml/spec/recipe.ts';
 import type { TrialTable } from '../store/records.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
 import type { WorkerLine, WorkerLostError } from './workers.ts';

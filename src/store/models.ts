@@ -15,7 +15,7 @@ import {
   type WeightSpec,
   WeightSpecSchema,
 } from '../formats/layersModel.ts';
-import { MAX_NAME_LENGTH, type ModelCard, ModelCardSchema } from '../ml/modelCard.ts';
+import { MAX_NAME_LENGTH, type ModelCard, ModelCardSchema } from '../ml/spec/modelCard.ts';
 import { type AtelierDatabase, StorageError, withDatabase, writeAtOnce } from './database.ts';
 import type { Library, StoredModel, UnreadableModel } from './records.ts';
 

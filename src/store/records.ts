@@ -2,9 +2,9 @@
  * Owns the types of what is kept in the browser's storage, as the page sees it. Types only.
  */
 import type { BackendName, Trials } from '../engine/backends.ts';
-import type { EpochRecord, ModelCard } from '../ml/modelCard.ts';
-import type { NetworkName } from '../ml/network.ts';
-import type { Recipe } from '../ml/recipe.ts';
+import type { EpochRecord, ModelCard } from '../ml/spec/modelCard.ts';
+import type { NetworkName } from '../ml/spec/network.ts';
+import type { Recipe } from '../ml/spec/recipe.ts';
 
 /** A model kept in IndexedDB. */
 export interface StoredModel {

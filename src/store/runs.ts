@@ -3,8 +3,8 @@
  * them itself.
  */
 import * as v from 'valibot';
-import { EpochRecordSchema } from '../ml/modelCard.ts';
-import { RecipeSchema } from '../ml/recipe.ts';
+import { EpochRecordSchema } from '../ml/spec/modelCard.ts';
+import { RecipeSchema } from '../ml/spec/recipe.ts';
 import { withDatabase } from './database.ts';
 import type { RunSummary } from './records.ts';
 

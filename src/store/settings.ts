@@ -3,7 +3,7 @@
  * the next visit. Free of TensorFlow.js: the page reads it itself.
  */
 import * as v from 'valibot';
-import { RecipeSchema } from '../ml/recipe.ts';
+import { RecipeSchema } from '../ml/spec/recipe.ts';
 import { withDatabase } from './database.ts';
 import type { EngineMemory, Settings } from './records.ts';
 

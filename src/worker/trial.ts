@@ -3,14 +3,15 @@
  * made-up pictures.
  */
 import * as tf from '@tensorflow/tfjs';
-import { createRandom, type Dataset } from '../data/dataset.ts';
+import type { Dataset } from '../data/dataset.ts';
 import { timeSteps } from '../engine/timing.ts';
 import { NUM_CLASSES, PIXELS } from '../fashion.ts';
-import { buildModel } from '../ml/build.ts';
-import type { NetworkName } from '../ml/network.ts';
-import type { Recipe } from '../ml/recipe.ts';
-import { prepareStep, TrainingError } from '../ml/train.ts';
-import { nextTurn } from '../ml/turn.ts';
+import { buildModel } from '../ml/run/build.ts';
+import { prepareStep, TrainingError } from '../ml/run/train.ts';
+import { nextTurn } from '../ml/run/yielding.ts';
+import type { NetworkName } from '../ml/spec/network.ts';
+import type { Recipe } from '../ml/spec/recipe.ts';
+import { createRandom } from '../random.ts';
 
 /** A step takes as long at any rate; at this one noise for pictures cannot make the loss diverge. */
 const LEARNING_RATE = 1e-4;

@@ -7,7 +7,7 @@
  * run, a hundred shaders and more would have to be compiled before each first run.
  */
 import * as tf from '@tensorflow/tfjs';
-import { batchNormInTraining } from '../batchNorm.ts';
+import { batchNormInTraining } from '../stock/batchNorm.ts';
 import type { TrainingLayer, Weight } from '../trainer.ts';
 import { Device, WebGLDeviceError } from './device.ts';
 import { isClose } from './kernels.ts';

@@ -3,7 +3,7 @@
  * first.
  */
 import { CLASS_NAMES } from '../../fashion.ts';
-import type { Classification } from '../../image/picture.ts';
+import type { Classification } from '../../ml/spec/verdict.ts';
 import styles from './Answer.module.css';
 import { type Ranked, rank, sayAnswer, sayMore, sayShare } from './words.ts';
 

@@ -7,7 +7,8 @@ import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react'
 import { createPortal } from 'react-dom';
 import { useStore } from 'zustand';
 import { CLASS_NAMES } from '../../fashion.ts';
-import type { Classification, PictureSettings } from '../../image/picture.ts';
+import type { PictureSettings } from '../../image/picture.ts';
+import type { Classification } from '../../ml/spec/verdict.ts';
 import { dataInUse } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { formatPercent } from '../controls/figures.ts';

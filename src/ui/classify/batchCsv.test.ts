@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { DEFAULT_SETTINGS, type Picture, type Verdict } from '../../image/picture.ts';
+import { DEFAULT_SETTINGS, type Picture } from '../../image/picture.ts';
+import type { Verdict } from '../../ml/spec/verdict.ts';
 import { toCsv } from './batchCsv.ts';
 import { UNSTEERED } from './steering.ts';
 import type { Upload } from './uploads.ts';

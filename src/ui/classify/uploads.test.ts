@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Classification, Picture, PictureSettings } from '../../image/picture.ts';
+import type { Picture, PictureSettings } from '../../image/picture.ts';
+import type { Classification } from '../../ml/spec/verdict.ts';
 import { createUploads, type UploadsParts } from './uploads.ts';
 
 /** One pixel; its red tells the pictures apart. */

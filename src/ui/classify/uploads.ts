@@ -4,7 +4,8 @@
  * React.
  */
 import { createStore, type StoreApi } from 'zustand/vanilla';
-import type { Classification, Picture, PictureSettings } from '../../image/picture.ts';
+import type { Picture, PictureSettings } from '../../image/picture.ts';
+import type { Classification } from '../../ml/spec/verdict.ts';
 import { type Steering, steer, takeBack, UNSTEERED } from './steering.ts';
 
 export interface Upload {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Classification, Verdict } from '../../image/picture.ts';
+import type { Classification, Verdict } from '../../ml/spec/verdict.ts';
 import { rank, sayAnswer, sayMore, sayShare } from './words.ts';
 
 function probabilities(shares: Record<number, number>): Float32Array {

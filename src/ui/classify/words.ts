@@ -2,7 +2,7 @@
  * Owns the words for an answer. Pure.
  */
 import { CLASS_NAMES } from '../../fashion.ts';
-import type { Classification, Verdict } from '../../image/picture.ts';
+import type { Classification, Verdict } from '../../ml/spec/verdict.ts';
 
 const ARTICLES = ['a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'an'] as const;
 /** Names as they stand in a sentence; some of the data's own are headings. */

@@ -2,7 +2,7 @@
  * Owns the reliability diagram: for answers that were equally sure, what was promised beside what came
  * true. Bars and strokes, told apart by shape; the same figures as a table below.
  */
-import type { Reliability } from '../../ml/calibration.ts';
+import type { Reliability } from '../../ml/spec/calibration.ts';
 import { formatCount, formatPercent } from '../controls/figures.ts';
 import styles from './ReliabilityDiagram.module.css';
 

@@ -3,9 +3,9 @@
  * and after calibration, and how many pictures it would decline to name.
  */
 import { Scale } from 'lucide-react';
-import type { Calibration } from '../../ml/calibration.ts';
-import type { Evaluation } from '../../ml/evaluate.ts';
-import { findHeldOut, type ModelCard } from '../../ml/modelCard.ts';
+import type { Evaluation } from '../../ml/run/evaluate.ts';
+import type { Calibration } from '../../ml/spec/calibration.ts';
+import { findHeldOut, type ModelCard } from '../../ml/spec/modelCard.ts';
 import type { CalibrationState, DataInfo } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { formatCount, formatPercent } from '../controls/figures.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_RECIPE } from '../../ml/recipe.ts';
+import { DEFAULT_RECIPE } from '../../ml/spec/recipe.ts';
 import type { RunSummary } from '../../session/state.ts';
 import { differences, RUN_COLUMNS, sortRuns } from './runs.ts';
 

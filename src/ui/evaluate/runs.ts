@@ -1,8 +1,8 @@
 /** Owns the comparison of finished runs: their figures, their order, and what their settings differ in. */
 
 import { titleOfBackend } from '../../engine/backends.ts';
-import { NETWORKS } from '../../ml/network.ts';
-import { KNOBS, type Recipe } from '../../ml/recipe.ts';
+import { NETWORKS } from '../../ml/spec/network.ts';
+import { KNOBS, type Recipe } from '../../ml/spec/recipe.ts';
 import type { RunSummary } from '../../session/state.ts';
 import { formatCount, formatDuration, formatPercent } from '../controls/figures.ts';
 

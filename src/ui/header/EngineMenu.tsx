@@ -21,7 +21,7 @@ import {
   titleOfBackend,
 } from '../../engine/backends.ts';
 import { findFaster } from '../../engine/choice.ts';
-import { NETWORKS } from '../../ml/network.ts';
+import { NETWORKS } from '../../ml/spec/network.ts';
 import { isUnderWay, trialsInForm } from '../../session/state.ts';
 import { formatCount, formatDuration } from '../controls/figures.ts';
 import { session, useSession } from '../useSession.ts';

@@ -1,7 +1,7 @@
 /** Owns the panel of the live model: what it is, saving it by name, taking it away. */
 import { Bookmark, Download, RotateCcw } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
-import type { ModelCard } from '../../ml/modelCard.ts';
+import type { ModelCard } from '../../ml/spec/modelCard.ts';
 import type { LibraryState, ModelState } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { Notice } from '../controls/Notice.tsx';

@@ -1,7 +1,7 @@
 /** Owns how the facts of a model are written, for the live one and for each that is kept. */
 import type { ReactNode } from 'react';
-import type { ModelCard } from '../../ml/modelCard.ts';
-import { NETWORKS } from '../../ml/network.ts';
+import type { ModelCard } from '../../ml/spec/modelCard.ts';
+import { NETWORKS } from '../../ml/spec/network.ts';
 import { formatBytes, formatCount, formatPercent } from '../controls/figures.ts';
 import styles from './ModelFacts.module.css';
 

@@ -1,6 +1,6 @@
 /** Owns the field in which a model gets its name. */
 import type { ComponentProps } from 'react';
-import { MAX_NAME_LENGTH } from '../../ml/modelCard.ts';
+import { MAX_NAME_LENGTH } from '../../ml/spec/modelCard.ts';
 import styles from './NameInput.module.css';
 
 type NameInputProps = Omit<

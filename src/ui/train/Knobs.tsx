@@ -1,6 +1,6 @@
 /** Owns every knob of the recipe, and the way back to the defaults. */
 import { RotateCcw } from 'lucide-react';
-import { DEFAULT_RECIPE, KNOBS, type Recipe } from '../../ml/recipe.ts';
+import { DEFAULT_RECIPE, KNOBS, type Recipe } from '../../ml/spec/recipe.ts';
 import { Button } from '../controls/Button.tsx';
 import { NumberField, SelectField } from '../controls/Field.tsx';
 import { session, useSession } from '../useSession.ts';

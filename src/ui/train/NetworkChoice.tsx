@@ -1,6 +1,11 @@
 /** Owns the choice of a network, and its table: each layer with what it makes and what it costs. */
 import { useId } from 'react';
-import { describeNetwork, type LayerShape, NETWORKS, type NetworkName } from '../../ml/network.ts';
+import {
+  describeNetwork,
+  type LayerShape,
+  NETWORKS,
+  type NetworkName,
+} from '../../ml/spec/network.ts';
 import { Disclosure } from '../controls/Disclosure.tsx';
 import { formatCount } from '../controls/figures.ts';
 import { Hint } from '../controls/Hint.tsx';

@@ -1,6 +1,6 @@
 /** Owns the recipe on the page: presets for most, every knob for those who want them. */
 import { lazy, Suspense, useId, useState } from 'react';
-import { findPreset, KNOBS, PRESETS } from '../../ml/recipe.ts';
+import { findPreset, KNOBS, PRESETS } from '../../ml/spec/recipe.ts';
 import { Disclosure } from '../controls/Disclosure.tsx';
 import { later } from '../controls/later.tsx';
 import { session, useSession } from '../useSession.ts';

@@ -1,7 +1,7 @@
 /** Owns a run on the page: start, how far it is, pause and stop, and what to do once it is over. */
 import { Pause, Play, Square } from 'lucide-react';
 import { type ReactNode, useEffect, useRef } from 'react';
-import { NETWORKS } from '../../ml/network.ts';
+import { NETWORKS } from '../../ml/spec/network.ts';
 import { dataInUse, isUnderWay, type Run, type TrainingState } from '../../session/state.ts';
 import { TrainingCharts } from '../charts/TrainingCharts.tsx';
 import { Button } from '../controls/Button.tsx';

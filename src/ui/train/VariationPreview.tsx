@@ -1,10 +1,11 @@
 /** Owns the look at how training pictures are varied: a few garments, each beside what becomes of it. */
 import { RefreshCw } from 'lucide-react';
 import { useEffect, useState } from 'react';
-import { createRandom, type Dataset } from '../../data/dataset.ts';
+import type { Dataset } from '../../data/dataset.ts';
 import { CLASS_NAMES, PIXELS } from '../../fashion.ts';
-import { augmentBatch } from '../../ml/augment.ts';
-import type { Augmentation } from '../../ml/recipe.ts';
+import { augmentBatch } from '../../ml/spec/augment.ts';
+import type { Augmentation } from '../../ml/spec/recipe.ts';
+import { createRandom } from '../../random.ts';
 import { dataInUse } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { Garment } from '../controls/Garment.tsx';

@@ -1,0 +1,68 @@
+/**
+ * Owns what follows from predictions: confusion, accuracy, loss and figures of each class.
+ * Pure; `confusions.ts` reads the worst confusions out of it.
+ */
+import { CLASS_NAMES, NUM_CLASSES } from '../../fashion.ts';
+import type { ClassFigures, Evaluation } from '../run/evaluate.ts';
+
+/** Keeps the logarithm of a probability that was rounded to 0 finite. */
+const SMALLEST_PROBABILITY = 1e-7;
+
+/** What can be said of predictions without knowing where they came from. */
+export type PredictionFigures = Pick<
+  Evaluation,
+  'numRows' | 'accuracy' | 'loss' | 'confusion' | 'perClass' | 'predicted' | 'confidence'
+>;
+
+/**
+ * @param probabilities `[n · 10]`.
+ * @param labels `[n]`, 0–9.
+ */
+export function judgePredictions(
+  probabilities: Float32Array,
+  labels: Uint8Array,
+): PredictionFigures {
+  const numRows = labels.length;
+  const predicted = new Uint8Array(numRows);
+  const confidence = new Float32Array(numRows);
+  const confusion = Array.from({ length: NUM_CLASSES }, () =>
+    new Array<number>(NUM_CLASSES).fill(0),
+  );
+  let numRight = 0;
+  let loss = 0;
+  labels.forEach((label, row) => {
+    const scores = probabilities.subarray(row * NUM_CLASSES, (row + 1) * NUM_CLASSES);
+    let best = 0;
+    for (let other = 1; other < NUM_CLASSES; other++) {
+      if ((scores[other] as number) > (scores[best] as number)) best = other;
+    }
+    predicted[row] = best;
+    confidence[row] = scores[best] as number;
+    loss -= Math.log(Math.max(scores[label] as number, SMALLEST_PROBABILITY));
+    if (best === label) numRight++;
+    const counts = confusion[label] as number[];
+    counts[best] = (counts[best] as number) + 1;
+  });
+  return {
+    numRows,
+    accuracy: numRows ? numRight / numRows : 0,
+    loss: numRows ? loss / numRows : 0,
+    confusion,
+    perClass: CLASS_NAMES.map((_, label) => judgeClass(confusion, label)),
+    predicted,
+    confidence,
+  };
+}
+
+function judgeClass(confusion: readonly (readonly number[])[], label: number): ClassFigures {
+  const right = confusion[label]?.[label] ?? 0;
+  const support = (confusion[label] ?? []).reduce((sum, count) => sum + count, 0);
+  const numPredicted = confusion.reduce((sum, counts) => sum + (counts[label] ?? 0), 0);
+  // F1 is the harmonic mean of precision and recall; in this form it needs neither.
+  return {
+    precision: numPredicted ? right / numPredicted : null,
+    recall: support ? right / support : null,
+    f1: numPredicted + support ? (2 * right) / (numPredicted + support) : null,
+    support,
+  };
+}
