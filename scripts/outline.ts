@@ -9,7 +9,6 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { bilinear, pasteOnSheet, saveAsJpeg } from '../bench/roundTrip.ts';
 import { type Dataset, selectRows, shuffleRows, splitRows } from '../src/data/dataset.ts';
 import { registerInNode } from '../src/engine/simd/testing/loadInNode.ts';
 import { CSV_FILES, PIXELS, SIDE } from '../src/fashion.ts';
@@ -35,6 +34,7 @@ import { createRandom } from '../src/random.ts';
 import { ROOT } from './build.ts';
 import { ensureData } from './data.ts';
 import { readCsv } from './fashionMnist.ts';
+import { bilinear, pasteOnSheet, saveAsJpeg } from './sheets.ts';
 
 const OUTPUT = join(ROOT, 'src/image/outlineWeights.ts');
 const SEED = 7;
