@@ -1,7 +1,7 @@
 /**
  * Which part of the house may import from which, and where each library is at home. Type imports
- * count like others unless a rule says otherwise. What the page loads at first is looked at apart
- * (`.dependency-cruiser.first-load.mjs`).
+ * count like others. What is left of the imports at run time has rules of its own
+ * (`.dependency-cruiser.compiled.mjs`).
  *
  * @type {import('dependency-cruiser').IConfiguration}
  */
@@ -21,7 +21,7 @@ const LAYERS = [
   ['main'],
 ];
 
-/** Where a library may be imported, and where besides for its types alone. */
+/** Where a library may be imported; in the homes of its types, for these alone. */
 const LIBRARIES = [
   { name: '@tensorflow/tfjs-vis', homes: ['ui/charts'] },
   {
@@ -38,7 +38,7 @@ const LIBRARIES = [
 ];
 
 /** Tests, and what only they import, take what they need from anywhere in src. */
-const TESTS = '(\\.test\\.tsx?$|/testing/)';
+export const TESTS = '(\\.test\\.tsx?$|/testing/)';
 
 /** Files of a part or folder of src: `src/ui/…`, `src/App.tsx`. */
 const inPart = (...parts) => `^src/(${parts.join('|')})[/.]`;
@@ -56,30 +56,18 @@ const directions = LAYERS.flatMap((layer, level) =>
   })),
 );
 
-const libraries = LIBRARIES.flatMap(({ name, homes, typeHomes = [] }) => {
-  const rule = {
-    comment: `At home in ${homes.join(', ')}${typeHomes.length ? `; its types also in ${typeHomes.join(', ')}` : ''}.`,
-    severity: 'error',
-  };
-  return [
-    {
-      ...rule,
-      name: `library-home-${name}`,
-      from: { path: '^src/', pathNot: [inPart(...homes, ...typeHomes), TESTS] },
-      to: { path: inPackage(name) },
-    },
-    ...(typeHomes.length
-      ? [
-          {
-            ...rule,
-            name: `library-types-only-${name}`,
-            from: { path: inPart(...typeHomes), pathNot: TESTS },
-            to: { path: inPackage(name), preCompilationOnly: false },
-          },
-        ]
-      : []),
-  ];
-});
+const libraries = LIBRARIES.map(({ name, homes, typeHomes = [] }) => ({
+  name: `library-home-${name}`,
+  comment: `At home in ${[...homes, ...typeHomes].join(', ')}.`,
+  severity: 'error',
+  from: { path: '^src/', pathNot: [inPart(...homes, ...typeHomes), TESTS] },
+  to: { path: inPackage(name) },
+}));
+
+/** What a rule on compiled code needs: the folders that may know a library by its types alone. */
+export const typesOnly = LIBRARIES.flatMap(({ name, typeHomes }) =>
+  typeHomes ? [{ name, folders: inPart(...typeHomes), library: inPackage(name) }] : [],
+);
 
 export default {
   forbidden: [
@@ -135,13 +123,6 @@ export default {
       to: { path: '^src/ml/run/' },
     },
     {
-      name: 'contract-of-types',
-      comment: 'The contract of engines imports types only.',
-      severity: 'error',
-      from: { path: '^src/engine/contract\\.ts$' },
-      to: { preCompilationOnly: false },
-    },
-    {
       name: 'engines-apart',
       comment: 'An engine knows none of the others but stock, which it falls back on.',
       severity: 'error',
@@ -181,8 +162,8 @@ export default {
   ],
   options: {
     parser: 'tsc',
-    // TypeScript drops type imports when it compiles; here they count, and are told apart.
-    tsPreCompilationDeps: 'specify',
+    // Type imports count, which compiling would drop.
+    tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
     // AssemblyScript, which is compiled by itself.
     exclude: { path: '^src/engine/simd/assembly/' },
