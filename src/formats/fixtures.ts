@@ -4,6 +4,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { NUM_CLASSES, PIXELS, SIDE } from '../fashion.ts';
 import type { ModelCard } from '../ml/spec/modelCard.ts';
+import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
 
 /** Conv, batch norm, pool, dense, softmax: 2,570 parameters with random values. */
 export function makeModel(seed = 1): tf.Sequential {
@@ -48,15 +49,12 @@ export function makeCard(change: Partial<ModelCard> = {}): ModelCard {
     network: 'small',
     numParams: 2_026,
     recipe: {
+      ...DEFAULT_RECIPE,
       epochs: 2,
       batchSize: 64,
-      optimizer: 'adam',
       learningRate: 0.001,
       schedule: 'constant',
-      momentum: 0.9,
       dropout: 0.2,
-      labelSmoothing: 0,
-      validationShare: 0.1,
       augment: 'none',
       patience: 0,
       seed: 1,

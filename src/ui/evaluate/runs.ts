@@ -2,7 +2,7 @@
 
 import { titleOfBackend } from '../../engine/backends.ts';
 import { NETWORKS } from '../../ml/spec/network.ts';
-import { KNOBS, type Recipe } from '../../ml/spec/recipe.ts';
+import { describeValue, knobOf, RECIPE_FIELDS } from '../../ml/spec/recipe.ts';
 import type { RunSummary } from '../../session/state.ts';
 import { formatCount, formatDuration, formatPercent } from '../controls/figures.ts';
 
@@ -145,19 +145,10 @@ export function differences(runs: readonly RunSummary[]): readonly Difference[] 
     { title: 'Network', values: runs.map((run) => titleOf(run.network)) },
     { title: 'Backend', values: runs.map((run) => titleOfBackend(run.backend)) },
     { title: 'Data', values: runs.map((run) => run.dataName) },
-    ...(Object.keys(KNOBS) as (keyof Recipe)[]).map((field) => ({
-      title: KNOBS[field].title,
-      values: runs.map((run) => describeSetting(run.recipe, field)),
+    ...RECIPE_FIELDS.map((field) => ({
+      title: knobOf(field).title,
+      values: runs.map((run) => describeValue(field, run.recipe)),
     })),
   ];
   return all.filter(({ values }) => new Set(values).size > 1);
-}
-
-function describeSetting(recipe: Recipe, field: keyof Recipe): string {
-  const value = recipe[field];
-  const knob = KNOBS[field];
-  if (knob.kind === 'choice') {
-    return knob.choices.find((choice) => choice.value === value)?.title ?? String(value);
-  }
-  return String(value);
 }
