@@ -2,12 +2,15 @@
  * Owns the small model and the card that tests of files and storage work with. For tests only.
  */
 import * as tf from '@tensorflow/tfjs';
-import { NUM_CLASSES, PIXELS, SIDE } from '../fashion.ts';
+import { FASHION_MNIST, PIXELS, SIDE } from '../fashion.ts';
 import type { ModelCard } from '../ml/spec/modelCard.ts';
 import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
 
 /** Conv, batch norm, pool, dense, softmax: 2,570 parameters with random values. */
-export function makeModel(seed = 1): tf.Sequential {
+export function makeModel(
+  seed = 1,
+  numClasses: number = FASHION_MNIST.classNames.length,
+): tf.Sequential {
   const kernelInitializer = tf.initializers.glorotNormal({ seed });
   const momentInitializer = tf.initializers.randomUniform({ minval: 0.2, maxval: 2, seed });
   return tf.sequential({
@@ -27,7 +30,7 @@ export function makeModel(seed = 1): tf.Sequential {
       tf.layers.maxPooling2d({ poolSize: 4, strides: 4 }),
       tf.layers.flatten(),
       tf.layers.dropout({ rate: 0.2 }),
-      tf.layers.dense({ units: NUM_CLASSES, kernelInitializer, activation: 'softmax' }),
+      tf.layers.dense({ units: numClasses, kernelInitializer, activation: 'softmax' }),
     ],
   });
 }
@@ -46,7 +49,7 @@ export function makeCard(change: Partial<ModelCard> = {}): ModelCard {
     name: 'Evening coat',
     createdAt: '2026-11-22T08:00:00.000Z',
     origin: 'trained',
-    network: 'small',
+    network: { title: 'Small', nodes: null },
     numParams: 2_026,
     recipe: {
       ...DEFAULT_RECIPE,
@@ -59,6 +62,7 @@ export function makeCard(change: Partial<ModelCard> = {}): ModelCard {
       patience: 0,
       seed: 1,
     },
+    dataSpec: FASHION_MNIST,
     data: { name: 'sample_train.csv.gz', numTrain: 1800, numValidation: 200 },
     history: [
       {

@@ -5,6 +5,7 @@ import { explainBackend, leaveAlone, rankBackends } from '../engine/choice.ts';
 import type { TrainEvent } from '../ml/run/train.ts';
 import type { ModelCard } from '../ml/spec/modelCard.ts';
 import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
+import { NETWORK_PRESETS } from '../network/presets.ts';
 import type { EngineMemory, Settings } from '../store/records.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
@@ -343,7 +344,7 @@ describe('an engine that breaks down again and again', () => {
 
   it('gives way to the next best on retry, which is said beforehand', async () => {
     const settings: Settings = {
-      network: 'classic',
+      network: NETWORK_PRESETS.classic.spec,
       recipe: DEFAULT_RECIPE,
       backend: 'webgl',
       includesWebGPU: false,

@@ -1,17 +1,20 @@
 /** Owns what the tests of the session share: a model, and lines to workers that are played. */
 import * as Comlink from 'comlink';
 import { afterEach } from 'vitest';
+import { FASHION_MNIST } from '../fashion.ts';
 import type { ModelCard } from '../ml/spec/modelCard.ts';
 import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
+import { NETWORK_PRESETS } from '../network/presets.ts';
 
 export const card: ModelCard = {
   id: 'run-1',
   name: 'A model',
   createdAt: '2026-01-01T00:00:00.000Z',
   origin: 'trained',
-  network: 'small',
+  network: NETWORK_PRESETS.small.spec,
   numParams: 10,
   recipe: DEFAULT_RECIPE,
+  dataSpec: FASHION_MNIST,
   data: null,
   history: [],
   test: null,

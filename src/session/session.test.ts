@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DataInfo } from '../data/source.ts';
 import type { EngineInfo } from '../engine/backends.ts';
+import { FASHION_MNIST } from '../fashion.ts';
 import type { Picture } from '../image/picture.ts';
 import type { TrainEvent } from '../ml/run/train.ts';
 import type { ModelCard } from '../ml/spec/modelCard.ts';
@@ -25,6 +26,7 @@ const engineInfo: EngineInfo = {
 
 const dataInfo: DataInfo = {
   source: 'sample',
+  spec: FASHION_MNIST,
   trainFile: 'train.csv',
   testFile: 'test.csv',
   numTrain: 4,
@@ -35,7 +37,11 @@ const dataInfo: DataInfo = {
   elapsedMs: 1,
 };
 
-const emptyDataset = () => ({ pixels: new Uint8Array(784), labels: new Uint8Array(1) });
+const emptyDataset = () => ({
+  pixels: new Uint8Array(784),
+  labels: new Uint8Array(1),
+  spec: FASHION_MNIST,
+});
 
 const picture = (side: number): Picture => ({
   width: side,
@@ -56,6 +62,7 @@ const step = (number: number): TrainEvent => ({
 
 const evaluation = {
   data: 'test.csv',
+  classNames: FASHION_MNIST.classNames,
   numRows: 2,
   accuracy: 0.5,
   loss: 1,

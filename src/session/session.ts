@@ -26,6 +26,8 @@ import type { ModelCard } from '../ml/spec/modelCard.ts';
 import type { NetworkName } from '../ml/spec/network.ts';
 import { DEFAULT_RECIPE, type Recipe } from '../ml/spec/recipe.ts';
 import type { Classification } from '../ml/spec/verdict.ts';
+import { findNetworkPreset, NETWORK_PRESETS } from '../network/presets.ts';
+import type { NetworkSpec } from '../network/spec.ts';
 import { requestPersistence } from '../store/database.ts';
 import type { RunSummary } from '../store/records.ts';
 import * as runStore from '../store/runs.ts';
@@ -797,8 +799,8 @@ export function createSession(parts: SessionParts = browserParts): Session {
 
   async function keepRun(run: Run, reason: RunSummary['reason']): Promise<void> {
     const { id, network, recipe, backend, dataName, numTrain, startedAt, elapsedMs, history } = run;
-    const of = { id, network, recipe, backend, dataName, numTrain, startedAt };
-    const known = { ...of, elapsedMs, history, reason };
+    const of = { id, recipe, backend, dataName, numTrain, startedAt };
+    const known = { ...of, network: NETWORK_PRESETS[network].spec, elapsedMs, history, reason };
     await keepSummary({ ...known, testAccuracy: null, testLoss: null });
   }
 
@@ -1019,7 +1021,7 @@ export function createSession(parts: SessionParts = browserParts): Session {
     const { network, recipe, includesWebGPU } = get();
     await parts.settings
       .writeSettings({
-        network,
+        network: NETWORK_PRESETS[network].spec,
         recipe,
         backend: backendChoice,
         includesWebGPU,
@@ -1044,7 +1046,8 @@ export function createSession(parts: SessionParts = browserParts): Session {
     if (settings) {
       backendChoice = settings.backend;
       lastSource = settings.source;
-      const { network, recipe, includesWebGPU } = settings;
+      const { recipe, includesWebGPU } = settings;
+      const network = networkNameOf(settings.network);
       set({ network, recipe, includesWebGPU });
     }
     modelStarted = startModelWorker();
@@ -1116,6 +1119,12 @@ interface Trying {
   readonly workload: string;
   readonly controller: AbortController;
   readonly over: Promise<void>;
+}
+
+/** The network that the form offers for a kept one; the default where it offers none. */
+function networkNameOf(spec: NetworkSpec): NetworkName {
+  const name = findNetworkPreset(spec)?.name;
+  return name === 'small' || name === 'deep' ? name : 'classic';
 }
 
 /** Halves the points once there are too many, keeping the newest. */

@@ -9,6 +9,7 @@ import { openDB } from 'idb';
 import * as v from 'valibot';
 import { type Dataset, selectRows } from '../data/dataset.ts';
 import { loadOwnFile } from '../data/source.ts';
+import { FASHION_MNIST } from '../fashion.ts';
 
 const FOLDER = join(import.meta.dirname, 'fixtures');
 const STORES = ['models', 'weights', 'runs', 'datasets', 'settings'] as const;
@@ -78,7 +79,7 @@ export function readProbabilities(version: number): Readonly<Record<string, read
 export async function probedRows(): Promise<Dataset> {
   const path = join(import.meta.dirname, '../../public/data/sample_test.csv.gz');
   const file = new File([Uint8Array.from(readFileSync(path))], 'sample_test.csv.gz');
-  const dataset = await loadOwnFile(file, {
+  const dataset = await loadOwnFile(file, FASHION_MNIST, {
     signal: new AbortController().signal,
     onProgress: () => {},
   });

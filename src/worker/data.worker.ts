@@ -3,6 +3,7 @@
  * page learns its API as a type.
  */
 import * as Comlink from 'comlink';
+import type { DataSpec } from '../data/dataSpec.ts';
 import {
   copyDataset,
   countLabels,
@@ -20,7 +21,7 @@ import {
   loadFromServer,
   loadOwnFile,
 } from '../data/source.ts';
-import { CSV_FILES } from '../fashion.ts';
+import { FASHION_MNIST } from '../fashion.ts';
 import { datasetCache } from '../store/datasets.ts';
 
 export type DataWorkerApi = typeof api;
@@ -34,6 +35,7 @@ interface NamedDataset {
 }
 
 interface DataInUse {
+  readonly spec: DataSpec;
   readonly source: DataSource;
   readonly train: NamedDataset;
   readonly test: NamedDataset;
@@ -41,7 +43,7 @@ interface DataInUse {
 
 const NOTHING: NamedDataset = {
   file: '',
-  dataset: { pixels: new Uint8Array(0), labels: new Uint8Array(0) },
+  dataset: { pixels: new Uint8Array(0), labels: new Uint8Array(0), spec: FASHION_MNIST },
 };
 
 /** Progress crosses to the page at most this often, but each new stage, file and try at once. */
@@ -53,7 +55,7 @@ const PAGE_URL = new URL(
   self.location.href,
 );
 
-let inUse: DataInUse = { source: 'own', train: NOTHING, test: NOTHING };
+let inUse: DataInUse = { spec: FASHION_MNIST, source: 'own', train: NOTHING, test: NOTHING };
 let underWay: AbortController | null = null;
 
 const api = {
@@ -64,14 +66,17 @@ const api = {
   ): Promise<DataInfo> {
     const startedAt = performance.now();
     const options = beginLoad(onProgress);
+    const spec = FASHION_MNIST;
+    const files = spec.files[source];
     const bring = (part: PartName) =>
-      loadFromServer(CSV_FILES[source][part], PAGE_URL, datasetCache, options);
+      loadFromServer(files[part], spec, PAGE_URL, datasetCache, options);
     const train = await bring('train');
     const test = await bring('test');
     inUse = {
+      spec,
       source,
-      train: { file: fileName(CSV_FILES[source].train), dataset: train.dataset },
-      test: { file: fileName(CSV_FILES[source].test), dataset: test.dataset },
+      train: { file: fileName(files.train), dataset: train.dataset },
+      test: { file: fileName(files.test), dataset: test.dataset },
     };
     return describe(train.fromCache && test.fromCache, startedAt);
   },
@@ -83,7 +88,7 @@ const api = {
     onProgress: (progress: DataProgress) => void,
   ): Promise<DataInfo> {
     const startedAt = performance.now();
-    const dataset = await loadOwnFile(file, beginLoad(onProgress));
+    const dataset = await loadOwnFile(file, inUse.spec, beginLoad(onProgress));
     inUse = { ...inUse, source: 'own', [part]: { file: file.name, dataset } };
     return describe(false, startedAt);
   },
@@ -131,9 +136,10 @@ function beginLoad(onProgress: (progress: DataProgress) => void): LoadOptions {
 }
 
 function describe(fromCache: boolean, startedAt: number): DataInfo {
-  const { source, train, test } = inUse;
+  const { spec, source, train, test } = inUse;
   return {
     source,
+    spec,
     trainFile: train.file,
     testFile: test.file,
     numTrain: train.dataset.labels.length,

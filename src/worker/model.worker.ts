@@ -22,6 +22,7 @@ import { NETWORKS, type NetworkName } from '../ml/spec/network.ts';
 import type { Recipe } from '../ml/spec/recipe.ts';
 import type { Classification } from '../ml/spec/verdict.ts';
 import { judge } from '../ml/spec/verdict.ts';
+import { NETWORK_PRESETS } from '../network/presets.ts';
 import * as store from '../store/models.ts';
 import type { Library } from '../store/records.ts';
 import { tryTraining } from './trial.ts';
@@ -129,9 +130,10 @@ const api = {
       name: `${NETWORKS[network].title}, ${name}`.slice(0, MAX_NAME_LENGTH),
       createdAt: new Date().toISOString(),
       origin: 'trained',
-      network,
+      network: NETWORK_PRESETS[network].spec,
       numParams: model.countParams(),
       recipe,
+      dataSpec: dataset.spec,
       data: null,
       history: [],
       test: null,

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Dataset } from '../data/dataset.ts';
 import { timeSteps } from '../engine/timing.ts';
-import { NUM_CLASSES, PIXELS } from '../fashion.ts';
+import { FASHION_MNIST, PIXELS } from '../fashion.ts';
 import { buildModel } from '../ml/run/build.ts';
 import { prepareStep, TrainingError } from '../ml/run/train.ts';
 import { nextTurn } from '../ml/run/yielding.ts';
@@ -84,6 +84,7 @@ function makeNoise(numRows: number): Dataset {
   for (let at = 0; at < pixels.length; at++) pixels[at] = 256 * random();
   return {
     pixels,
-    labels: Uint8Array.from({ length: numRows }, (_, row) => row % NUM_CLASSES),
+    labels: Uint8Array.from({ length: numRows }, (_, row) => row % FASHION_MNIST.classNames.length),
+    spec: FASHION_MNIST,
   };
 }

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Dataset, splitRows } from '../../data/dataset.ts';
-import { PIXELS } from '../../fashion.ts';
+import { FASHION_MNIST, PIXELS } from '../../fashion.ts';
 import { createRandom } from '../../random.ts';
 import { augmentBatch } from '../spec/augment.ts';
 import { measureReliability } from '../spec/calibration.ts';
@@ -25,7 +25,7 @@ function makeBands(numRows: number, seed: number): Dataset {
       pixels[row * PIXELS + i] = random() * 120 + (isLit ? 60 : 0);
     }
   });
-  return { pixels, labels };
+  return { pixels, labels, spec: FASHION_MNIST };
 }
 
 /** Weighs up the bands; `boast` makes it surer than it has reason to be. */

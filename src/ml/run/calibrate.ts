@@ -3,8 +3,7 @@
  * a picture.
  */
 import type * as tf from '@tensorflow/tfjs';
-import { type Dataset, type Split, selectRows } from '../../data/dataset.ts';
-import { NUM_CLASSES } from '../../fashion.ts';
+import { countClasses, type Dataset, type Split, selectRows } from '../../data/dataset.ts';
 import { createRandom } from '../../random.ts';
 import { augmentBatch } from '../spec/augment.ts';
 import { type Calibration, fitTemperature, softmaxAt, toLogits } from '../spec/calibration.ts';
@@ -15,7 +14,7 @@ import { predictPicture, predictRows } from './predict.ts';
 
 /** What a model makes of one picture. */
 export interface PictureAnswer {
-  /** `[10]`, calibrated where the model is. */
+  /** `[classes]`, calibrated where the model is. */
   readonly probabilities: Float32Array;
   /** See `remotenessOf`; null where the model has no measure of it. */
   readonly remoteness: number | null;
@@ -39,12 +38,16 @@ export async function answerPicture(
     ));
   if (insight) {
     return {
-      probabilities: softmaxAt(insight.logits, temperature),
+      probabilities: softmaxAt(insight.logits, temperature, insight.logits.length),
       remoteness: remotenessOf(familiarity, insight.features),
     };
   }
   const probabilities = await predictPicture(model, pixels);
-  return { probabilities: softmaxAt(toLogits(probabilities), temperature), remoteness: null };
+  const numClasses = probabilities.length;
+  return {
+    probabilities: softmaxAt(toLogits(probabilities), temperature, numClasses),
+    remoteness: null,
+  };
 }
 
 /** Training rows that the classes' centres and covariance are taken from; more change little. */
@@ -120,10 +123,10 @@ export async function calibrateModel(
 }
 
 /** Copies, changed as in a training with 'photos'. */
-function vary({ pixels, labels }: Dataset, seed: number): Dataset {
-  const varied = pixels.slice();
-  augmentBatch(varied, labels.length, 'photos', createRandom(seed));
-  return { pixels: varied, labels };
+function vary(dataset: Dataset, seed: number): Dataset {
+  const varied = dataset.pixels.slice();
+  augmentBatch(varied, dataset.labels.length, 'photos', createRandom(seed));
+  return { ...dataset, pixels: varied };
 }
 
 function join(parts: readonly Float32Array[]): Float32Array {
@@ -140,7 +143,7 @@ interface Look {
   /** `[n · numFeatures]`. */
   readonly features: Float32Array;
   readonly numFeatures: number;
-  /** `[n · 10]`. */
+  /** `[n · classes]`. */
   readonly logits: Float32Array;
 }
 
@@ -151,7 +154,8 @@ async function featuresOf(
   onBatch: (done: number) => void,
 ): Promise<Look | null> {
   const rows = Uint32Array.from(dataset.labels, (_, row) => row);
-  const logits = new Float32Array(rows.length * NUM_CLASSES);
+  const numClasses = countClasses(dataset);
+  const logits = new Float32Array(rows.length * numClasses);
   let features = new Float32Array(0);
   let numFeatures = 0;
   const isWhole = await examineRows(model, dataset, rows, (insight, from) => {
@@ -160,8 +164,8 @@ async function featuresOf(
       features = new Float32Array(rows.length * numFeatures);
     }
     features.set(insight.features, from * numFeatures);
-    logits.set(insight.logits, from * NUM_CLASSES);
-    onBatch(Math.min(rows.length, from + insight.logits.length / NUM_CLASSES));
+    logits.set(insight.logits, from * numClasses);
+    onBatch(Math.min(rows.length, from + insight.logits.length / numClasses));
   });
   return isWhole ? { features, numFeatures, logits } : null;
 }

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Dataset } from '../../data/dataset.ts';
 import { startWasmInNode } from '../../engine/stock/wasmInNode.ts';
-import { PIXELS, SIDE } from '../../fashion.ts';
+import { FASHION_MNIST, PIXELS, SIDE } from '../../fashion.ts';
 import { createRandom } from '../../random.ts';
 import type { NetworkName } from '../spec/network.ts';
 import { DEFAULT_RECIPE, type Recipe } from '../spec/recipe.ts';
@@ -20,7 +20,7 @@ function makeToys(numRows: number, seed: number): Dataset {
     const top = row * PIXELS + (2 + 2 * label) * SIDE;
     pixels.fill(255, top, top + 3 * SIDE);
   });
-  return { pixels, labels };
+  return { pixels, labels, spec: FASHION_MNIST };
 }
 
 const toys = makeToys(400, 1);
@@ -231,6 +231,7 @@ describe('the weights in the end', () => {
     const noise: Dataset = {
       pixels: Uint8Array.from({ length: 200 * PIXELS }, () => 255 * random()),
       labels: Uint8Array.from({ length: 200 }, () => Math.floor(10 * random())),
+      spec: FASHION_MNIST,
     };
     const change = { epochs: 60, patience: 2, schedule: 'constant', learningRate: 0.01 } as const;
     const result = await run(change, undefined, { dataset: noise });

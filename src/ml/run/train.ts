@@ -7,6 +7,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import {
+  countClasses,
   type Dataset,
   gatherBytes,
   gatherLabels,
@@ -14,7 +15,7 @@ import {
   splitRows,
 } from '../../data/dataset.ts';
 import { createTrainer } from '../../engine/trainer.ts';
-import { NUM_CLASSES, PIXELS, SIDE } from '../../fashion.ts';
+import { PIXELS, SIDE } from '../../fashion.ts';
 import { createRandom } from '../../random.ts';
 import { augmentBatch, drawChange } from '../spec/augment.ts';
 import { judgePredictions, type PredictionFigures } from '../spec/evaluation.ts';
@@ -340,6 +341,7 @@ function prepareTensorStep(
   const scaled = new Float32Array(batchSize * PIXELS);
   const labels = new Uint8Array(batchSize);
   const { labelSmoothing } = recipe;
+  const numClasses = countClasses(dataset);
 
   return {
     load(batch) {
@@ -351,9 +353,9 @@ function prepareTensorStep(
     run(learningRate) {
       return tf.tidy(() => {
         const x = tf.tensor4d(scaled, [batchSize, SIDE, SIDE, 1]);
-        const truth = oneHot(labels);
+        const truth = oneHot(labels, numClasses);
         const targets: tf.Tensor2D = labelSmoothing
-          ? tf.add(tf.mul(truth, 1 - labelSmoothing), labelSmoothing / NUM_CLASSES)
+          ? tf.add(tf.mul(truth, 1 - labelSmoothing), labelSmoothing / numClasses)
           : truth;
         let pass: ForwardPass | undefined;
         const { value, grads } = tf.valueAndGrads((...values: tf.Tensor[]) => {
@@ -396,13 +398,13 @@ function disposePass({ logits, moments }: ForwardPass): void {
   for (const { mean, variance } of moments) tf.dispose([mean, variance]);
 }
 
-/** `[n, 10]`, 1 at the label. */
-function oneHot(labels: Uint8Array): tf.Tensor2D {
-  const values = new Float32Array(labels.length * NUM_CLASSES);
+/** `[n, numClasses]`, 1 at the label. */
+function oneHot(labels: Uint8Array, numClasses: number): tf.Tensor2D {
+  const values = new Float32Array(labels.length * numClasses);
   labels.forEach((label, row) => {
-    values[row * NUM_CLASSES + label] = 1;
+    values[row * numClasses + label] = 1;
   });
-  return tf.tensor2d(values, [labels.length, NUM_CLASSES]);
+  return tf.tensor2d(values, [labels.length, numClasses]);
 }
 
 /** Moves the means and variances that batch normalisation uses outside training. */
@@ -432,7 +434,7 @@ async function validate(
     });
     const labels = new Uint8Array(rows.length);
     gatherLabels(dataset, rows, labels);
-    return judgePredictions(probabilities, labels);
+    return judgePredictions(probabilities, labels, countClasses(dataset));
   } catch (error) {
     if (error === stopped) return null;
     throw error;

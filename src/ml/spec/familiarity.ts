@@ -8,7 +8,7 @@
  * to see rather than what it is. `npm run bench -- pictures` sets it beside other scores.
  */
 import * as v from 'valibot';
-import { NUM_CLASSES } from '../../fashion.ts';
+import { MAX_CLASSES } from '../../data/dataSpec.ts';
 import { createRandom } from '../../random.ts';
 
 /** The measure of one model. */
@@ -39,7 +39,7 @@ const RIDGE = 1e-3;
 export const FamiliaritySchema = v.pipe(
   v.object({
     numFeatures: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_FEATURES)),
-    numCentres: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(NUM_CLASSES)),
+    numCentres: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_CLASSES)),
     threshold: v.pipe(v.number(), v.finite(), v.gtValue(0)),
     statistics: v.pipe(v.string(), v.maxLength(200_000), v.base64()),
   }),
@@ -52,7 +52,7 @@ export const FamiliaritySchema = v.pipe(
 export interface LabelledFeatures {
   /** `[n · numFeatures]`. */
   readonly features: Float32Array;
-  /** `[n]`, 0–9. */
+  /** `[n]`. */
   readonly labels: Uint8Array;
 }
 
@@ -184,9 +184,10 @@ function shrinkerFor(numFeatures: number): (features: Float32Array) => Float64Ar
   };
 }
 
-/** Mean of each class, null where it has no rows. */
+/** Mean of each class up to the last that has rows; null where one before it has none. */
 function centresOf(rows: Float64Array, labels: Uint8Array, width: number): (Float64Array | null)[] {
-  const counts = new Array<number>(NUM_CLASSES).fill(0);
+  const numClasses = labels.reduce((most, label) => Math.max(most, label + 1), 0);
+  const counts = new Array<number>(numClasses).fill(0);
   const sums = counts.map(() => new Float64Array(width));
   labels.forEach((label, row) => {
     counts[label]!++;

@@ -94,12 +94,6 @@ describe('recipes', () => {
     expect(told).toEqual(['On', 'SGD with momentum', '0.2']);
   });
 
-  it('reads what the first version said of varying the pictures', () => {
-    const read = (augment: unknown) =>
-      v.parse(RecipeSchema, { ...DEFAULT_RECIPE, augment }).augment;
-    expect([read(true), read(false)]).toEqual(['light', 'none']);
-  });
-
   it('a preset is known by its knobs, whatever the seed', () => {
     const [quick] = PRESETS;
     expect(findPreset({ ...DEFAULT_RECIPE, seed: 99 })?.name).toBe('balanced');

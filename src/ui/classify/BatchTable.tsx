@@ -6,6 +6,7 @@ import { Button } from '../controls/Button.tsx';
 import { download } from '../controls/download.ts';
 import { Garment } from '../controls/Garment.tsx';
 import { SortHead } from '../controls/SortHead.tsx';
+import { classesOfModel, useSession } from '../useSession.ts';
 import styles from './BatchTable.module.css';
 import { toCsv } from './batchCsv.ts';
 import { sayDoubt } from './doubts.ts';
@@ -27,6 +28,7 @@ export interface BatchTableProps {
 export function BatchTable({ uploads, shown, onShow, onRemove, onClear }: BatchTableProps) {
   const [order, setOrder] = useState<Order | null>(null);
   const numDone = uploads.filter(({ state }) => state.phase !== 'waiting').length;
+  const spec = useSession(classesOfModel);
   const isWorking = numDone < uploads.length;
   return (
     <section className={styles.batch} aria-label="Your pictures">
@@ -37,9 +39,9 @@ export function BatchTable({ uploads, shown, onShow, onRemove, onClear }: BatchT
           kind="quiet"
           icon={Download}
           aria-label="Download CSV"
-          title="A line for each picture, with all ten probabilities"
+          title="A line for each picture, with the probability of each class"
           disabled={numDone === 0}
-          onClick={() => downloadCsv(toCsv(sortUploads(uploads, order)))}
+          onClick={() => downloadCsv(toCsv(sortUploads(uploads, order), spec))}
         >
           CSV
         </Button>
@@ -181,6 +183,7 @@ function Row({ upload, isShown, onShow, onRemove }: RowProps) {
 }
 
 function Outcome({ upload: { state } }: { readonly upload: Upload }) {
+  const spec = useSession(classesOfModel);
   switch (state.phase) {
     case 'waiting':
       return <span className={styles.outcome}>Waiting</span>;
@@ -194,9 +197,11 @@ function Outcome({ upload: { state } }: { readonly upload: Upload }) {
     case 'answered': {
       const { classification } = state;
       if (classification.kind === 'blank' || classification.verdict.kind === 'cannotSay') {
-        return <span className={styles.reason}>{sayAnswer(classification)}</span>;
+        return <span className={styles.reason}>{sayAnswer(classification, spec)}</span>;
       }
-      return <span className={styles.outcome}>{rank(classification.probabilities)[0]?.name}</span>;
+      return (
+        <span className={styles.outcome}>{rank(classification.probabilities, spec)[0]?.name}</span>
+      );
     }
     default:
       return state satisfies never;

@@ -6,7 +6,6 @@ import { ImagePlus, Shirt } from 'lucide-react';
 import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
 import { createPortal } from 'react-dom';
 import { useStore } from 'zustand';
-import { CLASS_NAMES } from '../../fashion.ts';
 import type { PictureSettings } from '../../image/picture.ts';
 import type { Classification } from '../../ml/spec/verdict.ts';
 import { dataInUse } from '../../session/state.ts';
@@ -16,7 +15,7 @@ import { Garment } from '../controls/Garment.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { Room } from '../controls/Room.tsx';
 import { toast } from '../controls/toast.tsx';
-import { isLiveModelLearning, session, useSession } from '../useSession.ts';
+import { classesOfModel, isLiveModelLearning, session, useSession } from '../useSession.ts';
 import { Answer } from './Answer.tsx';
 import { Doubts } from './Doubts.tsx';
 import type { Drawing } from './drawing.ts';
@@ -57,6 +56,8 @@ export function TryRoom() {
   const chapter = useSession(({ training }) =>
     'run' in training ? `${training.phase} ${training.run?.history.length}` : '',
   );
+  const spec = useSession(classesOfModel);
+  const testSpec = useSession((state) => dataInUse(state.data)?.spec);
   const hasTestData = useSession((state) => (dataInUse(state.data)?.numTest ?? 0) > 0);
 
   const drawing = useRef<Drawing>(null);
@@ -373,7 +374,8 @@ export function TryRoom() {
               )}
               {truth !== null && !isFileShown && (
                 <p className={styles.truth}>
-                  From the test set, where it is labelled <strong>{CLASS_NAMES[truth]}</strong>.
+                  From the test set, where it is labelled{' '}
+                  <strong>{testSpec?.classNames[truth]}</strong>.
                 </p>
               )}
             </>
@@ -384,7 +386,7 @@ export function TryRoom() {
           )}
           {/* Spoken once a stroke has ended, not at every change on the way. */}
           <p className="unseen" role="status">
-            {!isDrawing && classification ? sayAnswer(classification) : ''}
+            {!isDrawing && classification ? sayAnswer(classification, spec) : ''}
           </p>
         </div>
 
@@ -392,7 +394,7 @@ export function TryRoom() {
           {classification?.kind === 'garment' && (
             <Lookalikes
               pixels={classification.pixels}
-              label={rank(classification.probabilities)[0]?.label ?? 0}
+              label={rank(classification.probabilities, spec)[0]?.label ?? 0}
               isChanging={isUnfinished}
             />
           )}

@@ -1,7 +1,7 @@
 /** Owns the choice of data: the full set, the sample, or a person's own CSV files. */
 import { Check, FileUp } from 'lucide-react';
 import { type ReactNode, useRef } from 'react';
-import { CSV_FILES } from '../../fashion.ts';
+import { FASHION_MNIST } from '../../fashion.ts';
 import type { DataInfo, DataState } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { formatCount } from '../controls/figures.ts';
@@ -59,7 +59,7 @@ export function SourcePicker({ data, info }: SourcePickerProps) {
           <Hint term="The form of the file">
             One picture a line: first its label, 0 to 9, then its 784 pixels row by row, each from 0
             (black) to 255 (white), all divided by commas. A first line with names, and gzip, are
-            welcome. <a href={CSV_FILES.sample.test}>Here is an example</a>.
+            welcome. <a href={FASHION_MNIST.files.sample.test}>Here is an example</a>.
           </Hint>
         }
       >
