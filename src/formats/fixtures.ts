@@ -1,6 +1,4 @@
-/**
- * Owns the small model and the card that tests of files and storage work with. For tests only.
- */
+/** The small model and the card that tests of files and storage work with. For tests only. */
 import * as tf from '@tensorflow/tfjs';
 import { FASHION_MNIST, PIXELS, SIDE } from '../fashion.ts';
 import type { ModelCard } from '../ml/spec/modelCard.ts';
@@ -35,7 +33,7 @@ export function makeModel(
   });
 }
 
-/** `[n · 10]` outputs for `n` fixed noisy pictures. Disposes nothing but its own. */
+/** `[n · classes]` outputs for `n` fixed noisy pictures. Disposes nothing but its own. */
 export function probe(model: tf.LayersModel, numPictures = 10): Float32Array {
   return tf.tidy(() => {
     const pictures = tf.randomUniform([numPictures, SIDE, SIDE, 1], 0, 1, 'float32', 7);

@@ -138,7 +138,7 @@ export interface Session {
   exportModel(): Promise<{ readonly fileName: string; readonly zip: Blob }>;
   /** A zip, or model.json and weights.bin; checked whole before the live model is replaced. */
   importModel(files: readonly File[]): Promise<void>;
-  /** `[n · 10]` probabilities of the live model for rows of the data in use. */
+  /** `[n · classes]` probabilities of the live model for rows of the data in use. */
   predictRows(part: 'train' | 'test', rows: Uint32Array): Promise<Float32Array>;
 }
 

@@ -12,7 +12,7 @@ import type { Library, RunSummary, TrialTable } from '../store/records.ts';
 import { workloadOf } from './trials.ts';
 
 export type { DataInfo, DataSource } from '../data/source.ts';
-export type { RunSummary, StoredModel } from '../store/records.ts';
+export type { NewerRecords, RunSummary, StoredModel } from '../store/records.ts';
 
 /** An error as the page shows it: what happened, where, and what to do, in `message`. */
 export interface Fault {

@@ -4,6 +4,7 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 import * as Comlink from 'comlink';
+import { hasSameClasses } from '../data/dataSpec.ts';
 import { type Dataset, selectRows, splitRows } from '../data/dataset.ts';
 import type { BackendName, EngineInfo, EngineWish } from '../engine/backends.ts';
 import { type EngineError, startEngine } from '../engine/engine.ts';
@@ -214,6 +215,7 @@ const api = {
   async evaluate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
     const { model, card } = demandModel();
     const { dataset, name } = demandData('test');
+    requireSameClasses(card, dataset);
     const evaluation = await using(model, () =>
       evaluateModel(model, card.calibration, dataset, name, onProgress),
     );
@@ -234,6 +236,7 @@ const api = {
     assertNoRun('calibrate this one');
     const { model, card } = demandModel();
     const { dataset, name } = demandData('train');
+    requireSameClasses(card, dataset);
     const { recipe } = card;
     if (!recipe || findHeldOut(card, { name, numRows: dataset.labels.length }) !== 'known') {
       throw new NothingThereError(
@@ -281,8 +284,9 @@ const api = {
    * @returns Null where a later question, another model or a run came between.
    */
   async lookalikes(pixels: Uint8Array, label: number, count: number): Promise<Lookalikes | null> {
-    const { model } = demandModel();
+    const { model, card } = demandModel();
     const { dataset } = demandData('train');
+    requireSameClasses(card, dataset);
     const look = ++lastLook;
     const isWanted = () => look === lastLook && live?.model === model && run === null;
     if (!isWanted()) return null;
@@ -294,9 +298,12 @@ const api = {
     return found && { ...found, pixels: selectRows(dataset, found.rows).pixels };
   },
 
-  /** Probabilities of rows of the data, `[rows.length · 10]`, transferred. */
+  /** Probabilities of rows of the data, `[rows.length · classes]`, transferred. */
   async predictRows(part: PartName, rows: Uint32Array): Promise<Float32Array> {
-    const probabilities = await predictRows(demandModel().model, demandData(part).dataset, rows);
+    const { model, card } = demandModel();
+    const { dataset } = demandData(part);
+    requireSameClasses(card, dataset);
+    const probabilities = await predictRows(model, dataset, rows);
     return Comlink.transfer(probabilities, [probabilities.buffer]);
   },
 
@@ -439,6 +446,14 @@ function demandData(part: PartName): { readonly dataset: Dataset; readonly name:
     throw new NothingThereError(`There is no ${which} data yet. Load it in the Data room.`);
   }
   return data;
+}
+
+/** Else labels of the data would mean something else to the model. */
+function requireSameClasses({ name, dataSpec }: ModelCard, { spec }: Dataset): void {
+  if (hasSameClasses(dataSpec, spec)) return;
+  throw new NothingThereError(
+    `“${name}” tells apart the ${dataSpec.classNames.length} classes of ${dataSpec.title}, and the data in use is ${spec.title}. Load data of the same classes, or a model trained on these.`,
+  );
 }
 
 function toFault(error: unknown): Fault {

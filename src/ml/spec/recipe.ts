@@ -124,7 +124,7 @@ export const KNOBS = {
   endShare: {
     kind: 'number',
     title: 'Final learning rate',
-    unit: 'share of the highest',
+    unit: 'share',
     min: 0,
     max: 1,
     step: 0.001,
@@ -195,7 +195,7 @@ export const KNOBS = {
   },
   batchNormMomentum: {
     kind: 'number',
-    title: 'Batch normalisation momentum',
+    title: 'Batch norm momentum',
     unit: null,
     min: 0,
     max: 0.999,

@@ -24,7 +24,7 @@ import { Pad } from './Pad.tsx';
 import { changedSteps, type Steering, steer, takeBack, UNSTEERED } from './steering.ts';
 import styles from './TryRoom.module.css';
 import { createUploads, type Removed } from './uploads.ts';
-import { rank, SHIPPED_LIMITS, sayAnswer } from './words.ts';
+import { rank, SHIPPED_LIMITS, sayAnswer, sayKinds } from './words.ts';
 
 // Wanted once there is a picture: they come after the first load.
 const FileView = lazy(async () => ({ default: (await import('./FileView.tsx')).FileView }));
@@ -436,8 +436,8 @@ export function TryRoom() {
               </>
             )}{' '}
             {card.calibration?.familiarity
-              ? 'It knows ten kinds of garment. What looks like none of them it declines to name, though not every time.'
-              : 'It knows ten kinds of garment and will call anything one of them.'}
+              ? `It knows ${sayKinds(spec)}. It declines to answer for what looks like none of them, though not every time.`
+              : `It knows ${sayKinds(spec)} and will call anything one of them.`}
           </p>
         )}
         {model.phase === 'loading' && <p className={styles.model}>The model is on its way.</p>}

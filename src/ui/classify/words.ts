@@ -41,6 +41,13 @@ function noun(label: number, spec: DataSpec): string {
   return garment ?? `“${spec.classNames[label] ?? label}”`;
 }
 
+/** What a model tells apart. */
+export function sayKinds(spec: DataSpec): string {
+  return hasSameClasses(spec, FASHION_MNIST)
+    ? 'ten kinds of garment'
+    : `${spec.classNames.length} classes`;
+}
+
 function sayNone(spec: DataSpec): string {
   return hasSameClasses(spec, FASHION_MNIST)
     ? 'none of the ten'
