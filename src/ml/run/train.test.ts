@@ -96,6 +96,7 @@ describe('a training run', () => {
       numValidation: 40,
       stepsPerEpoch: 11,
       epochs: 4,
+      engineNote: null,
     });
     expect(events.at(-1)).toEqual({ kind: 'finished', reason: 'completed', epoch: 4 });
     const steps = ofKind(events, 'step').map(({ step }) => step);

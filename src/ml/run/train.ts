@@ -37,6 +37,8 @@ export type TrainEvent =
       readonly numValidation: number;
       readonly stepsPerEpoch: number;
       readonly epochs: number;
+      /** Why the engine could not take the network and gave way to the stock path; else null. */
+      readonly engineNote: string | null;
     }
   | {
       readonly kind: 'step';
@@ -146,7 +148,14 @@ export async function* train({
   const batchSize = Math.min(recipe.batchSize, numTrain);
   const stepsPerEpoch = Math.floor(numTrain / batchSize);
   const totalSteps = stepsPerEpoch * recipe.epochs;
-  yield { kind: 'preparing', numTrain, numValidation, stepsPerEpoch, epochs: recipe.epochs };
+  yield {
+    kind: 'preparing',
+    numTrain,
+    numValidation,
+    stepsPerEpoch,
+    epochs: recipe.epochs,
+    engineNote: null,
+  };
 
   const rows = split.train.slice();
   const shuffleRandom = createRandom(recipe.seed + 1);
