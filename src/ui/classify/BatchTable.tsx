@@ -110,7 +110,8 @@ interface RowProps {
 }
 
 function Row({ upload, isShown, onShow, onRemove }: RowProps) {
-  const { name, state, steering } = upload;
+  const { file, state, steering } = upload;
+  const { name } = file;
   const confidence = confidenceOf(upload);
   const classification = state.phase === 'answered' ? state.classification : null;
   const shown = shownOf(upload);

@@ -219,7 +219,7 @@ export function TryRoom() {
     const at = list.findIndex((upload) => upload.id === id);
     const removed = uploads.remove(id);
     if (shown?.id === id) setShownId((list[at + 1] ?? list[at - 1])?.id ?? null);
-    offerUndo(`“${list[at]?.name}” was removed`, removed);
+    offerUndo(`“${list[at]?.file.name}” was removed`, removed);
   }
 
   function clear(): void {
@@ -297,7 +297,7 @@ export function TryRoom() {
             <Suspense>
               <FileView
                 key={shown.id}
-                name={shown.name}
+                name={shown.file.name}
                 picture={shownOf(shown)}
                 settings={shown.steering.settings}
                 onSteer={steerShown}

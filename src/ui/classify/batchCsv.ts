@@ -30,7 +30,7 @@ export function toCsv(uploads: readonly Upload[]): string {
   return lines.map((cells) => `${cells.map(quote).join(',')}\r\n`).join('');
 }
 
-function rowOf({ name, steering, state }: Upload): Row | null {
+function rowOf({ file: { name }, steering, state }: Upload): Row | null {
   switch (state.phase) {
     case 'waiting':
       return null;

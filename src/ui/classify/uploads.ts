@@ -13,8 +13,6 @@ export interface Upload {
   /** Of the image as well. */
   readonly id: string;
   readonly file: File;
-  /** Of the file. */
-  readonly name: string;
   readonly steering: Steering;
   /** `shown` is the opened image, as the worker has it. */
   readonly state:
@@ -92,7 +90,7 @@ export function createUploads(images: UploadsParts): Uploads {
         });
       } else {
         const isTold = name === 'PictureError';
-        const reason = isTold ? message : `“${upload.name}” could not be opened: ${message}`;
+        const reason = isTold ? message : `“${upload.file.name}” could not be opened: ${message}`;
         change(id, { state: { phase: 'refused', reason } });
       }
     }
@@ -144,7 +142,6 @@ export function createUploads(images: UploadsParts): Uploads {
         (file, at): Upload => ({
           id: crypto.randomUUID(),
           file,
-          name: file.name,
           steering: UNSTEERED,
           state:
             at < MAX_UPLOADS
