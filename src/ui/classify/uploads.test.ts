@@ -54,7 +54,11 @@ describe('uploads', () => {
     const first = uploads.add([file('1.png'), file('2.png')]);
     expect(uploads.store.getState()[0]?.id).toBe(first);
     uploads.add([file('3.png')]);
-    expect(uploads.store.getState().map(({ file }) => file.name)).toEqual(['3.png', '1.png', '2.png']);
+    expect(uploads.store.getState().map(({ file }) => file.name)).toEqual([
+      '3.png',
+      '1.png',
+      '2.png',
+    ]);
     await settle();
     expect(questions.map(({ name }) => name)).toEqual(['1.png']);
     questions[0]?.answer();
