@@ -9,9 +9,11 @@ export function applyEvent(training: RunUnderWay, event: TrainEvent): TrainingSt
   const { run } = training;
   switch (event.kind) {
     case 'preparing': {
-      const { numTrain, numValidation, stepsPerEpoch, engineNote } = event;
-      return { ...training, run: { ...run, numTrain, numValidation, stepsPerEpoch, engineNote } };
+      const { numTrain, numValidation, stepsPerEpoch } = event;
+      return { ...training, run: { ...run, numTrain, numValidation, stepsPerEpoch } };
     }
+    case 'ready':
+      return { ...training, run: { ...run, engineNote: event.engineNote } };
     case 'step': {
       const { step, epoch, loss, accuracy, learningRate, imagesPerSecond, elapsedMs } = event;
       const trainPoints = thin([...run.trainPoints, { step, loss, accuracy }]);

@@ -133,7 +133,6 @@ describe('train', () => {
           numValidation: 1,
           stepsPerEpoch: 3,
           epochs: 1,
-          engineNote: null,
         });
         for (let number = 1; number <= 3; number++) await onEvent(stepEvent(number));
         await onEvent({ kind: 'epoch', record, isBest: true });

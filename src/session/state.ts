@@ -175,7 +175,7 @@ export interface Run {
   readonly network: TrainJob['network'];
   readonly recipe: Recipe;
   readonly backend: BackendName;
-  /** Why the engine could not take the network and gave way to the stock path; else null. */
+  /** What people should know of how the engine runs this network; null where nothing. */
   readonly engineNote: string | null;
   readonly dataName: string;
   readonly startedAt: string;

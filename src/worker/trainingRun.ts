@@ -4,12 +4,15 @@
  */
 import { type Dataset, splitRows } from '../data/dataset.ts';
 import type { BackendName } from '../engine/backends.ts';
+import { NUM_CLASSES } from '../fashion.ts';
 import { buildModel } from '../ml/run/build.ts';
 import { calibrateModel } from '../ml/run/calibrate.ts';
 import { type TrainEvent, type TrainingControl, train } from '../ml/run/train.ts';
 import { MAX_NAME_LENGTH } from '../ml/spec/modelCard.ts';
-import { NETWORKS, type NetworkName } from '../ml/spec/network.ts';
+import type { NetworkName } from '../ml/spec/network.ts';
 import type { Recipe } from '../ml/spec/recipe.ts';
+import { NETWORK_PRESETS } from '../network/presets.ts';
+import { type Network, resolveNetwork } from '../network/spec.ts';
 import { saveModel } from '../store/models.ts';
 import { HeldModel } from './heldModel.ts';
 
@@ -29,10 +32,11 @@ export function prepareModel(
   dataName: string,
   backend: BackendName | null,
 ): HeldModel {
-  const model = buildModel(network, recipe);
+  const resolved = networkOf(network);
+  const model = buildModel(resolved, recipe);
   return new HeldModel(model, {
     id,
-    name: `${NETWORKS[network].title}, ${dataName}`.slice(0, MAX_NAME_LENGTH),
+    name: `${resolved.spec.title}, ${dataName}`.slice(0, MAX_NAME_LENGTH),
     createdAt: new Date().toISOString(),
     origin: 'trained',
     network,
@@ -78,7 +82,13 @@ export function runTraining({
     };
     let stepsPerEpoch = 1;
     let toldAtMs = 0;
-    for await (const event of train({ model, network, recipe, dataset, control })) {
+    for await (const event of train({
+      model,
+      network: networkOf(network),
+      recipe,
+      dataset,
+      control,
+    })) {
       if (event.kind === 'preparing') {
         const { numTrain, numValidation } = event;
         held.card = { ...held.card, data: { name: dataName, numTrain, numValidation } };
@@ -101,4 +111,8 @@ export function runTraining({
       if (event.kind === 'finished') await told;
     }
   });
+}
+
+function networkOf(name: NetworkName): Network {
+  return resolveNetwork(NETWORK_PRESETS[name].spec, NUM_CLASSES);
 }
