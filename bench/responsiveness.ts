@@ -25,7 +25,7 @@ async function longTasksWhileTraining(page: Page, room: string): Promise<readonl
     observer.observe({ entryTypes: ['longtask'] });
     window.atelier.setNetwork('classic');
     window.atelier.setRecipe({ epochs: 6, patience: 0 });
-    await window.atelier.train();
+    await window.atelier.train(window.atelier.formJob());
     observer.disconnect();
     return lengths;
   });

@@ -80,7 +80,7 @@ test('a trial tells the speed that a run then has', async ({ page }) => {
   });
   const trial = await readState(page, ({ trials }) => trials.table['small@128']?.simd);
   if (trial?.outcome !== 'timed') throw new Error('There is no figure.');
-  await page.evaluate(() => void window.atelier.train());
+  await page.evaluate(() => void window.atelier.train(window.atelier.formJob()));
   await waitForState(
     page,
     ({ training }) => training.phase === 'training' && training.run.elapsedMs > 2000,
@@ -141,7 +141,7 @@ test('a browser without SIMD trains all the same, and is told why it is slow', a
   await page.evaluate(() => {
     window.atelier.setNetwork('small');
     window.atelier.setRecipe({ epochs: 1, patience: 0 });
-    return window.atelier.train();
+    return window.atelier.train(window.atelier.formJob());
   });
   const training = await readState(page, ({ training }) => training);
   expect(training).toMatchObject({ phase: 'finished', run: { backend: 'wasm' } });

@@ -27,7 +27,7 @@ test('a host without headers serves it under a sub-path, and it trains and class
     await page.evaluate(() => {
       window.atelier.setNetwork('small');
       window.atelier.setRecipe({ epochs: 1 });
-      void window.atelier.train();
+      void window.atelier.train(window.atelier.formJob());
     });
     await waitForState(page, ({ evaluation }) => evaluation.phase === 'ready', 120_000);
     expect(

@@ -5,7 +5,15 @@
 import { readFile } from 'node:fs/promises';
 import { unzipSync } from 'fflate';
 import type { Download, Page } from 'playwright/test';
-import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
+import {
+  answerRows,
+  expect,
+  openApp,
+  openWithSample,
+  readState,
+  test,
+  waitForState,
+} from './fixtures.ts';
 
 const room = (page: Page) => page.getByRole('region', { name: 'Models', exact: true });
 const kept = (page: Page, name: string) =>
@@ -18,18 +26,18 @@ async function trainBriefly(page: Page): Promise<void> {
     await atelier.chooseBackend('wasm');
     atelier.setNetwork('small');
     atelier.setRecipe({ epochs: 1, batchSize: 64, seed: 3 });
-    await atelier.train();
+    await atelier.train(atelier.formJob());
   });
   await waitForState(page, (state) => state.evaluation.phase === 'ready', 120_000);
   expect(await readState(page, (state) => state.training.phase)).toBe('finished');
 }
 
-/** Probabilities of the live model for ten rows of the test file, `[100]`. */
+/** Probabilities of the current model for ten rows of the test file, `[100]`. */
 function probabilities(page: Page): Promise<number[]> {
-  return page.evaluate(async () => {
-    const rows = Uint32Array.from({ length: 10 }, (_, i) => i * 37);
-    return Array.from(await window.atelier.predictRows('test', rows));
-  });
+  return answerRows(
+    page,
+    Array.from({ length: 10 }, (_, i) => i * 37),
+  );
 }
 
 function expectSame(actual: readonly number[], expected: readonly number[]): void {
@@ -240,6 +248,9 @@ test('over quota nothing is claimed and nothing is lost, and the download is off
     ({ model }) => model.phase === 'live' && model.card.origin === 'imported',
   );
   await expect(room(page).getByText('Not kept yet')).toBeVisible();
+  await expect(room(page).getByRole('alert')).toContainText('was not saved');
+  await expect(page.getByText('is live, but not kept')).toBeVisible();
+  await expect(page.getByText('is imported and live')).toHaveCount(0);
   await save(page, 'One too many');
 
   const alert = room(page).getByRole('alert');

@@ -413,7 +413,7 @@ test('the training pictures most alike are shown once there is data', async ({ p
   await page.evaluate(() => {
     window.atelier.setNetwork('small');
     window.atelier.setRecipe({ epochs: 1, patience: 0 });
-    void window.atelier.train();
+    void window.atelier.train(window.atelier.formJob());
   });
   await expect(tryRoom(page).getByText(/^Once the run is over/)).toBeVisible();
   await waitForState(page, (state) => state.training.phase === 'finished');

@@ -38,7 +38,7 @@ for (const scheme of ['light', 'dark'] as const) {
     await openWithSample(page);
     await page.evaluate(() => window.atelier.setNetwork('small'));
     await page.evaluate(() => window.atelier.setRecipe({ epochs: 1, patience: 0 }));
-    await page.evaluate(() => window.atelier.train());
+    await page.evaluate(() => window.atelier.train(window.atelier.formJob()));
     await waitForState(page, (state) => state.evaluation.phase === 'ready');
     for (const summary of await page.locator('summary').all()) await summary.click();
     await expect(
@@ -177,6 +177,7 @@ test('an engine that fails is told, and Retry brings one up', async ({ page }) =
         phase: 'failed',
         fault: { name: 'EngineError', message: 'No backend started.' },
         next: null,
+        last: null,
       },
     }),
   );
@@ -212,7 +213,7 @@ test.describe('on a phone', () => {
 
     await page.evaluate(() => window.atelier.setNetwork('small'));
     await page.evaluate(() => window.atelier.setRecipe({ epochs: 1, patience: 0 }));
-    await page.evaluate(() => window.atelier.train());
+    await page.evaluate(() => window.atelier.train(window.atelier.formJob()));
     await waitForState(page, (state) => state.evaluation.phase === 'ready');
     expect(await overhang()).toBeLessThanOrEqual(0);
 

@@ -60,8 +60,9 @@ function classifySomething(page: Page): Promise<readonly number[]> {
     for (let y = 20; y < 140; y++) {
       for (let x = 45; x < 75; x++) data.set([60, 60, 70, 255], (y * width + x) * 4);
     }
-    const answer = await window.atelier.classifyEach({ width, height, data });
-    return answer.kind === 'garment' ? [...answer.probabilities] : [];
+    window.atelier.putImage('something', () => ({ width, height, data: data.slice() }));
+    const answer = await window.atelier.classify('something');
+    return answer?.kind === 'garment' ? [...answer.probabilities] : [];
   });
 }
 

@@ -4,8 +4,9 @@
  */
 import { gunzipSync } from 'node:zlib';
 import type { Page } from 'playwright/test';
+import { softmaxAt, toLogits } from '../src/ml/spec/calibration.ts';
 import { readFixture, readOlderRecords, readProbabilities } from '../src/store/olderRecords.ts';
-import { expect, openApp, openWithSample, readState, test } from './fixtures.ts';
+import { answerRows, expect, openApp, openWithSample, readState, test } from './fixtures.ts';
 
 type Entry = readonly [store: string, key: string, value: unknown];
 
@@ -88,10 +89,13 @@ test('models, runs and settings that version 0.1.0 kept open here and answer the
     ['deep', 'Deep'],
   ] as const) {
     await page.evaluate((id) => window.atelier.loadModel(id), idOf(title));
-    const answered = await page.evaluate(async () => {
-      const rows = Uint32Array.from({ length: 20 }, (_, i) => i * 23);
-      return Array.from(await window.atelier.predictRows('test', rows));
-    });
+    const rows = Array.from({ length: 20 }, (_, i) => i * 23);
+    const calibrated = Float32Array.from(await answerRows(page, rows));
+    const temperature = await readState(page, ({ model }) =>
+      model.phase === 'live' ? model.card.calibration?.temperature : undefined,
+    );
+    // What was kept is as the network gives it: without the calibration.
+    const answered = Array.from(softmaxAt(toLogits(calibrated), 1 / (temperature ?? 1), 10));
     const expected = readProbabilities(1)[name] ?? [];
     expect(answered).toHaveLength(expected.length);
     const differences = answered.map((value, i) => Math.abs(value - (expected[i] ?? 0)));

@@ -106,7 +106,7 @@ test('tells at once when the graphics card is taken away', async ({ page }) => {
   await page.evaluate(() => {
     window.atelier.setNetwork('small');
     window.atelier.setRecipe({ epochs: 50, batchSize: 32 });
-    void window.atelier.train();
+    void window.atelier.train(window.atelier.formJob());
   });
   await waitForState(
     page,

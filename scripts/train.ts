@@ -176,7 +176,7 @@ async function trainInPage(
       });
     });
     // Resolves when the run and the evaluation after it are over.
-    await atelier.train();
+    await atelier.train(atelier.formJob());
   });
   display.clear();
   signals.end();

@@ -56,6 +56,8 @@ export interface DataProgress {
 
 /** What the page knows of the data in the worker. */
 export interface DataInfo {
+  /** Changes with each load: by it one worker asks the other for the data that is meant. */
+  readonly id: string;
   readonly source: DataSource;
   readonly spec: DataSpec;
   /** Names of the files, e.g. "fashion-mnist_train.csv.gz"; empty where there is none yet. */

@@ -1,4 +1,4 @@
-/** Drives the real session on played machines: which engine it tries, runs, remembers and changes. */
+/** The whole session on played machines: which engine it tries, runs, remembers and changes. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { BackendName, BackendOption, EngineInfo } from '../engine/backends.ts';
 import { explainBackend, leaveAlone, rankBackends } from '../engine/choice.ts';
@@ -8,10 +8,10 @@ import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
 import { NETWORK_PRESETS } from '../network/presets.ts';
 import type { EngineMemory, Settings } from '../store/records.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
+import { openLine } from '../worker/line.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
 import { card, expose } from './fixtures.ts';
 import { createSession, type Session, type SessionParts } from './session.ts';
-import { openLine } from './workers.ts';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -48,8 +48,7 @@ function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine,
       openLine<DataWorkerApi>(
         expose({
           load: async () => ({ source: 'sample', trainFile: 'train.csv', numTrain: 4, numTest: 0 }),
-          copy: () => ({ pixels: new Uint8Array(784), labels: new Uint8Array(1) }),
-          cancel: () => {},
+          supply: (port: MessagePort) => port.close(),
         }),
         () => {},
         onLost,
@@ -80,6 +79,7 @@ function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine,
         },
         async train(
           { network }: { network: string },
+          _data: unknown,
           onEvent: (event: TrainEvent) => Promise<void>,
         ) {
           log.push(`train ${network} on ${active}`);
@@ -90,7 +90,8 @@ function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine,
         onLost: () => {
           crash = line.fail;
         },
-        setData: () => {},
+        connectData: (port: MessagePort | null) => port?.close(),
+        releaseImage: () => {},
         loadLast: () => null,
         loadShipped: () => ({ ...card, id: 'shipped', origin: 'shipped' }),
         liveCard: () => card,
@@ -164,7 +165,7 @@ describe('the engine of a first visit', () => {
     const emulated: Machine = { speeds: { webgl: 20, simd: 9000 }, software: ['webgl'] };
     const { session, log } = visit(emulated, nothingKept());
     await session.start();
-    await session.train();
+    await session.train(session.formJob());
     expect(log).toEqual(['start simd', 'train classic on simd']);
     await session.tryEngines(false);
     await session.tryEngines(false);
@@ -204,7 +205,7 @@ describe('the engine of a first visit', () => {
   it('is settled before a run that is started at once', async () => {
     const { session, log } = visit(slowCard, nothingKept());
     await session.start();
-    await session.train();
+    await session.train(session.formJob());
     expect(log.slice(-2)).toEqual(['start simd', 'train classic on simd']);
     expect(log.filter((line) => line.startsWith('try'))).toHaveLength(2);
   });
@@ -219,7 +220,7 @@ describe('what was found out', () => {
 
     const second = visit(slowCard, kept);
     await second.session.start();
-    await second.session.train();
+    await second.session.train(second.session.formJob());
     await second.session.tryEngines(false);
     expect(second.log).toEqual(['start simd', 'train classic on simd']);
   });
@@ -250,7 +251,7 @@ describe('what was found out', () => {
     await vi.waitFor(() => expect(active()).toBe('simd'));
     isDeep = true;
     session.setNetwork('deep');
-    await session.train();
+    await session.train(session.formJob());
     expect(log.slice(4)).toEqual([
       'try webgl with deep',
       'try simd with deep',
@@ -258,7 +259,7 @@ describe('what was found out', () => {
       'train deep on webgl',
     ]);
     session.setNetwork('classic');
-    await session.train();
+    await session.train(session.formJob());
     expect(log.slice(8)).toEqual(['start simd', 'revive run-1', 'train classic on simd']);
   });
 });
@@ -267,7 +268,7 @@ describe('a change of engines', () => {
   it('brings a live model that is not kept along, as it was', async () => {
     const { session, log } = visit(slowCard, nothingKept());
     await session.start();
-    await session.train();
+    await session.train(session.formJob());
     await session.chooseBackend('webgl');
     expect(log.at(-1)).toBe('revive run-1');
     expect(session.store.getState().model).toEqual({ phase: 'live', card });
@@ -278,7 +279,7 @@ describe('a change of engines', () => {
     await session.start();
     await session.chooseBackend('webgl');
     await session.tryEngines(false);
-    await session.train();
+    await session.train(session.formJob());
     expect(active()).toBe('webgl');
     expect(log.at(-1)).toBe('train classic on webgl');
   });
@@ -290,12 +291,12 @@ describe('a change of engines', () => {
       nothingKept(),
     );
     await session.start();
-    await session.train();
+    await session.train(session.formJob());
     expect(active()).toBe('webgl');
     webgl = 1000;
     await session.tryEngines(true);
     expect(active()).toBe('webgl');
-    await session.train();
+    await session.train(session.formJob());
     expect(active()).toBe('simd');
   });
 
@@ -303,13 +304,13 @@ describe('a change of engines', () => {
     const never = () => new Promise<number>(() => {});
     const { session, log } = visit({ speeds: { webgl: never, simd: 9000 } }, nothingKept());
     await session.start();
-    const whole = session.train();
+    const whole = session.train(session.formJob());
     await vi.waitFor(() => expect(log).toContain('try webgl with classic'));
     session.stop();
     await whole;
     const { training, trials } = session.store.getState();
     expect(training.phase).toBe('idle');
-    expect(trials).toEqual({ phase: 'idle', table: {} });
+    expect(trials).toMatchObject({ phase: 'idle', table: {} });
   });
 });
 
@@ -320,11 +321,11 @@ describe('WebGPU', () => {
     const kept = nothingKept();
     const { session, log, active } = visit(machine, kept);
     await session.start();
-    await session.train();
+    await session.train(session.formJob());
     expect(log).not.toContain('try webgpu with classic');
     await session.setIncludesWebGPU(true);
     expect(log).toContain('try webgpu with classic');
-    await session.train();
+    await session.train(session.formJob());
     expect(active()).toBe('webgpu');
     expect(kept.settings?.includesWebGPU).toBe(true);
   });
@@ -377,7 +378,7 @@ describe('an engine that breaks down again and again', () => {
     await session.retryEngine();
     expect(active()).toBe('simd');
     log.length = 0;
-    await session.train();
+    await session.train(session.formJob());
     expect(log).toEqual(['train classic on simd']);
 
     // The last one broke as well: everything may be tried once more.

@@ -1,6 +1,6 @@
 /**
- * Owns the data worker: holds the data in use and answers for it. A thin shell around data/; the
- * page learns its API as a type.
+ * The data worker: holds the data in use and answers for it, to the page in small pieces and to the
+ * model worker whole. A thin shell around data/; the page learns its API as a type.
  */
 import * as Comlink from 'comlink';
 import type { DataSpec } from '../data/dataSpec.ts';
@@ -23,10 +23,10 @@ import {
 } from '../data/source.ts';
 import { FASHION_MNIST } from '../fashion.ts';
 import { datasetCache } from '../store/datasets.ts';
+import './abortSignal.ts';
+import type { DataSupplier, PartName } from './dataSupply.ts';
 
 export type DataWorkerApi = typeof api;
-
-type PartName = 'train' | 'test';
 
 interface NamedDataset {
   /** Empty where nothing has been loaded. */
@@ -35,6 +35,8 @@ interface NamedDataset {
 }
 
 interface DataInUse {
+  /** Of this load and no other, of this worker or one before it. */
+  readonly id: string;
   readonly spec: DataSpec;
   readonly source: DataSource;
   readonly train: NamedDataset;
@@ -55,17 +57,40 @@ const PAGE_URL = new URL(
   self.location.href,
 );
 
-let inUse: DataInUse = { spec: FASHION_MNIST, source: 'own', train: NOTHING, test: NOTHING };
-let underWay: AbortController | null = null;
+let inUse: DataInUse = {
+  id: newId(),
+  spec: FASHION_MNIST,
+  source: 'own',
+  train: NOTHING,
+  test: NOTHING,
+};
+
+const supplier: DataSupplier = {
+  copy(part, id) {
+    if (id !== inUse.id) {
+      throw new Error('Other data came into use just now. Start once more to use it.');
+    }
+    return giveAway(copyDataset(inUse[part].dataset));
+  },
+};
 
 const api = {
-  /** Brings both files of a source. What was in use stays until both are whole. */
+  /** Answers the model worker on the port; see `DataSupplier`. */
+  supply(port: MessagePort): void {
+    Comlink.expose(supplier, port);
+  },
+
+  /**
+   * Loads both files of a source. What was in use stays until both are whole.
+   * @throws the signal's reason where it is aborted.
+   */
   async load(
     source: 'full' | 'sample',
     onProgress: (progress: DataProgress) => void,
+    signal: AbortSignal,
   ): Promise<DataInfo> {
     const startedAt = performance.now();
-    const options = beginLoad(onProgress);
+    const options = loadOptions(onProgress, signal);
     const spec = FASHION_MNIST;
     const files = spec.files[source];
     const bring = (part: PartName) =>
@@ -73,6 +98,7 @@ const api = {
     const train = await bring('train');
     const test = await bring('test');
     inUse = {
+      id: newId(),
       spec,
       source,
       train: { file: fileName(files.train), dataset: train.dataset },
@@ -81,26 +107,20 @@ const api = {
     return describe(train.fromCache && test.fromCache, startedAt);
   },
 
-  /** Replaces one part by a person's own CSV, after all of it checked out. */
+  /**
+   * Replaces one part by a person's own CSV, after all of it checked out.
+   * @throws the signal's reason where it is aborted.
+   */
   async loadOwn(
     part: PartName,
     file: File,
     onProgress: (progress: DataProgress) => void,
+    signal: AbortSignal,
   ): Promise<DataInfo> {
     const startedAt = performance.now();
-    const dataset = await loadOwnFile(file, inUse.spec, beginLoad(onProgress));
-    inUse = { ...inUse, source: 'own', [part]: { file: file.name, dataset } };
+    const dataset = await loadOwnFile(file, inUse.spec, loadOptions(onProgress, signal));
+    inUse = { ...inUse, id: newId(), source: 'own', [part]: { file: file.name, dataset } };
     return describe(false, startedAt);
-  },
-
-  /** Aborts the load under way: it rejects with an AbortError. */
-  cancel(): void {
-    underWay?.abort();
-  },
-
-  /** A copy of a part of the data in use, transferred. Empty where there is none. */
-  copy(part: PartName): Dataset {
-    return giveAway(copyDataset(inUse[part].dataset));
   },
 
   /** Rows of one class (null: all), in file order, transferred. */
@@ -114,14 +134,14 @@ const api = {
   },
 };
 
-/** A new load ends the one before. */
-function beginLoad(onProgress: (progress: DataProgress) => void): LoadOptions {
-  underWay?.abort();
-  underWay = new AbortController();
+function loadOptions(
+  onProgress: (progress: DataProgress) => void,
+  signal: AbortSignal,
+): LoadOptions {
   let sent: DataProgress | null = null;
   let sentAt = 0;
   return {
-    signal: underWay.signal,
+    signal,
     onProgress(progress) {
       const isNews =
         progress.stage !== sent?.stage ||
@@ -136,10 +156,11 @@ function beginLoad(onProgress: (progress: DataProgress) => void): LoadOptions {
 }
 
 function describe(fromCache: boolean, startedAt: number): DataInfo {
-  const { spec, source, train, test } = inUse;
+  const { id, spec, source, train, test } = inUse;
   return {
-    source,
+    id,
     spec,
+    source,
     trainFile: train.file,
     testFile: test.file,
     numTrain: train.dataset.labels.length,
@@ -151,11 +172,15 @@ function describe(fromCache: boolean, startedAt: number): DataInfo {
   };
 }
 
+function newId(): string {
+  return `${performance.timeOrigin} ${performance.now()}`;
+}
+
 function fileName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** Moves every byte array of an answer to the page instead of copying it. */
+/** Moves every byte array of an answer instead of copying it. */
 function giveAway<Answer extends Dataset>(answer: Answer): Answer {
   const buffers = Object.values(answer).flatMap((value: unknown) =>
     ArrayBuffer.isView(value) && value.buffer instanceof ArrayBuffer ? [value.buffer] : [],

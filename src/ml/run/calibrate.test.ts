@@ -6,7 +6,8 @@ import { FASHION_MNIST, PIXELS } from '../../fashion.ts';
 import { createRandom } from '../../random.ts';
 import { augmentBatch } from '../spec/augment.ts';
 import { measureReliability } from '../spec/calibration.ts';
-import { answerPicture, calibrateModel } from './calibrate.ts';
+import { answerPicture } from './answer.ts';
+import { calibrateModel } from './calibrate.ts';
 import { evaluateModel } from './evaluate.ts';
 import { predictPicture } from './predict.ts';
 

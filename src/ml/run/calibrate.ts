@@ -1,54 +1,13 @@
-/**
- * Owns the making of a calibration, by a look at rows that a model did not learn from, and its use on
- * a picture.
- */
+/** Makes a calibration, by a look at rows that a model was not trained on. */
 import type * as tf from '@tensorflow/tfjs';
 import { countClasses, type Dataset, type Split, selectRows } from '../../data/dataset.ts';
 import { createRandom } from '../../random.ts';
 import { augmentBatch } from '../spec/augment.ts';
-import { type Calibration, fitTemperature, softmaxAt, toLogits } from '../spec/calibration.ts';
-import { fitFamiliarity, remotenessOf } from '../spec/familiarity.ts';
+import { type Calibration, fitTemperature, toLogits } from '../spec/calibration.ts';
+import { fitFamiliarity } from '../spec/familiarity.ts';
 import type { Augmentation } from '../spec/recipe.ts';
-import { examine, examineRows } from './features.ts';
-import { predictPicture, predictRows } from './predict.ts';
-
-/** What a model makes of one picture. */
-export interface PictureAnswer {
-  /** `[classes]`, calibrated where the model is. */
-  readonly probabilities: Float32Array;
-  /** See `remotenessOf`; null where the model has no measure of it. */
-  readonly remoteness: number | null;
-}
-
-/**
- * Runs the model on one picture, once.
- * @param pixels `[784]` bytes, light on black.
- */
-export async function answerPicture(
-  model: tf.LayersModel,
-  calibration: Calibration | null,
-  pixels: Uint8Array,
-): Promise<PictureAnswer> {
-  const { temperature = 1, familiarity = null } = calibration ?? {};
-  const insight =
-    familiarity &&
-    (await examine(
-      model,
-      Float32Array.from(pixels, (pixel) => pixel / 255),
-    ));
-  if (insight) {
-    return {
-      probabilities: softmaxAt(insight.logits, temperature, insight.logits.length),
-      remoteness: remotenessOf(familiarity, insight.features),
-    };
-  }
-  const probabilities = await predictPicture(model, pixels);
-  const numClasses = probabilities.length;
-  return {
-    probabilities: softmaxAt(toLogits(probabilities), temperature, numClasses),
-    remoteness: null,
-  };
-}
+import { examineRows } from './features.ts';
+import { predictRows } from './predict.ts';
 
 /** Training rows that the classes' centres and covariance are taken from; more change little. */
 const MAX_KNOWN = 5000;

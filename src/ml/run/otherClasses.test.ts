@@ -4,7 +4,8 @@ import { createCsvReader } from '../../data/csv.ts';
 import type { DataSpec } from '../../data/dataSpec.ts';
 import { countLabels, type Dataset, selectRows, splitRows } from '../../data/dataset.ts';
 import { PIXELS, SIDE } from '../../fashion.ts';
-import { answerPicture, calibrateModel } from './calibrate.ts';
+import { answerPicture } from './answer.ts';
+import { calibrateModel } from './calibrate.ts';
 import { evaluateModel } from './evaluate.ts';
 import { predictRows } from './predict.ts';
 

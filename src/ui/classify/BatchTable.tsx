@@ -1,4 +1,4 @@
-/** Owns the table of a person's picture files: the answer to each, in any order, and as CSV. */
+/** The table of a person's image files: the answer to each, in any order, and as CSV. */
 import { CircleAlert, Download, LoaderCircle, X } from 'lucide-react';
 import { useState } from 'react';
 import type { Picture } from '../../image/picture.ts';
@@ -13,7 +13,7 @@ import { sayDoubt } from './doubts.ts';
 import { confidenceOf, type Order, sortUploads } from './order.ts';
 import { PictureCanvas } from './PictureCanvas.tsx';
 import { changedSteps } from './steering.ts';
-import type { Upload } from './uploads.ts';
+import { shownOf, type Upload } from './uploads.ts';
 import { rank, sayAnswer, sayShare } from './words.ts';
 
 export interface BatchTableProps {
@@ -112,15 +112,17 @@ interface RowProps {
 }
 
 function Row({ upload, isShown, onShow, onRemove }: RowProps) {
-  const { name, state, steering } = upload;
+  const { file, state, steering } = upload;
+  const { name } = file;
   const confidence = confidenceOf(upload);
   const classification = state.phase === 'answered' ? state.classification : null;
+  const shown = shownOf(upload);
   return (
     <tr className={styles.row} data-phase={state.phase} data-shown={isShown || undefined}>
       <td className={styles.pictureCell}>
-        {'picture' in state ? (
+        {shown ? (
           <PictureCanvas
-            picture={thumbnailOf(upload) ?? state.picture}
+            picture={thumbnailOf(upload) ?? shown}
             label=""
             className={styles.thumbnail}
           />
@@ -140,7 +142,7 @@ function Row({ upload, isShown, onShow, onRemove }: RowProps) {
         )}
       </td>
       <th scope="row" className={styles.textCell} colSpan={confidence === null ? 2 : 1}>
-        {'picture' in state ? (
+        {shown ? (
           <button type="button" className={styles.show} aria-pressed={isShown} onClick={onShow}>
             <span className={styles.name} title={name}>
               {name}

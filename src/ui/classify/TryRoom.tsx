@@ -1,6 +1,6 @@
 /**
- * Owns the Try room: a pad to draw on or a picture of one's own, and beside it, live, what the model
- * sees and what it says.
+ * The Try room: a pad to draw on or an image of one's own, and beside it, live, what the model sees
+ * and what it says.
  */
 import { ImagePlus, Shirt } from 'lucide-react';
 import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
@@ -23,7 +23,7 @@ import { ACCEPTED_TYPES, listenForFiles } from './dropping.ts';
 import { Pad } from './Pad.tsx';
 import { changedSteps, type Steering, steer, takeBack, UNSTEERED } from './steering.ts';
 import styles from './TryRoom.module.css';
-import { createUploads, type Removed } from './uploads.ts';
+import { createUploads, type Removed, shownOf } from './uploads.ts';
 import { rank, SHIPPED_LIMITS, sayAnswer, sayKinds } from './words.ts';
 
 // Wanted once there is a picture: they come after the first load.
@@ -37,6 +37,9 @@ const Steps = lazy(async () => ({ default: (await import('./Steps.tsx')).Steps }
  * finished stroke would mostly find the worker busy with an unfinished one.
  */
 const LIVE_INTERVAL_MS = 80;
+
+/** The image id of the drawing, which is another image after each change. */
+const PAD = 'pad';
 
 type Outcome =
   /** Nothing has been drawn. */
@@ -71,13 +74,7 @@ export function TryRoom() {
   const padSteering = useRef(UNSTEERED);
   const [shownSteering, setShownSteering] = useState(UNSTEERED);
 
-  const [uploads] = useState(() =>
-    createUploads({
-      // Loaded with the first file: a visitor who only draws needs no decoder.
-      open: async (file) => (await import('./decode.ts')).decodePicture(file),
-      classify: session.classifyEach,
-    }),
-  );
+  const [uploads] = useState(() => createUploads(session));
   const list = useStore(uploads.store);
   const [shownId, setShownId] = useState<string | null>(null);
   const shownAt = list.findIndex((upload) => upload.id === shownId);
@@ -105,7 +102,7 @@ export function TryRoom() {
     const isFinished = !isPenDown.current;
     try {
       const classification = await session.classify(
-        drawing.current.picture(),
+        PAD,
         padSteering.current.settings,
         areStepsSeen.current,
       );
@@ -119,11 +116,18 @@ export function TryRoom() {
     if (isFinished && !isPenDown.current) setDrawing(false);
   }, []);
 
+  /** The pixels are read when a question is sent, and not at every change. */
+  const putPad = useCallback(() => {
+    const { current: made } = drawing;
+    if (made) session.putImage(PAD, () => made.picture());
+  }, []);
+
   const frame = useRef<number | null>(null);
   const askedMs = useRef(0);
   const onChange = useCallback(
     (isStroke: boolean) => {
       isPenDown.current = isStroke;
+      putPad();
       const askSoon = () => {
         frame.current = requestAnimationFrame(() => {
           // Put off rather than left out: a hand that has come to rest is shown where it rests.
@@ -145,13 +149,14 @@ export function TryRoom() {
       setTruth(null);
       if (isStroke) setDrawing(true);
     },
-    [classifyPad],
+    [classifyPad, putPad],
   );
 
   // Another model, or the same one a second wiser, is asked about the same drawing.
   const answering = `${card?.id}/${lesson}`;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: runs when another model answers
   useEffect(() => {
-    if (answering !== '' && !isFileShown && drawing.current?.canUndo()) void classifyPad();
+    if (!isFileShown && drawing.current?.canUndo()) void classifyPad();
   }, [answering, isFileShown, classifyPad]);
 
   useEffect(() => {
@@ -215,7 +220,7 @@ export function TryRoom() {
     const at = list.findIndex((upload) => upload.id === id);
     const removed = uploads.remove(id);
     if (shown?.id === id) setShownId((list[at + 1] ?? list[at - 1])?.id ?? null);
-    offerUndo(`“${list[at]?.name}” was removed`, removed);
+    offerUndo(`“${list[at]?.file.name}” was removed`, removed);
   }
 
   function clear(): void {
@@ -293,8 +298,8 @@ export function TryRoom() {
             <Suspense>
               <FileView
                 key={shown.id}
-                name={shown.name}
-                picture={'picture' in shown.state ? shown.state.picture : null}
+                name={shown.file.name}
+                picture={shownOf(shown)}
                 settings={shown.steering.settings}
                 onSteer={steerShown}
                 onUndo={undoSteering}
@@ -308,6 +313,7 @@ export function TryRoom() {
           <Pad
             onReady={(made) => {
               drawing.current = made;
+              putPad();
             }}
             onChange={onChange}
             beside={seen}

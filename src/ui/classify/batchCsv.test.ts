@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import { FASHION_MNIST } from '../../fashion.ts';
-import { DEFAULT_SETTINGS, type Picture } from '../../image/picture.ts';
+import { DEFAULT_SETTINGS } from '../../image/picture.ts';
 import type { Verdict } from '../../ml/spec/verdict.ts';
 import { toCsv } from './batchCsv.ts';
 import { UNSTEERED } from './steering.ts';
 import type { Upload } from './uploads.ts';
 
-const picture: Picture = { width: 1, height: 1, data: new Uint8ClampedArray(4) };
+const shown: ImageBitmap = { width: 1, height: 1, close: () => {} };
 
 function answered(
   name: string,
@@ -15,11 +15,11 @@ function answered(
 ): Upload {
   return {
     id: name,
-    name,
+    file: new File([], name),
     steering,
     state: {
       phase: 'answered',
-      picture,
+      shown,
       classification: {
         kind: 'garment',
         pixels: new Uint8Array(784),
@@ -35,7 +35,7 @@ function answered(
 
 const refused = (name: string, reason: string): Upload => ({
   id: name,
-  name,
+  file: new File([], name),
   steering: UNSTEERED,
   state: { phase: 'refused', reason },
 });
@@ -74,7 +74,7 @@ it('tells what was changed by hand, and what failed', () => {
       [
         answered('turned.png', steering),
         refused('x.png', 'It is empty.'),
-        { ...refused('y.png', ''), state: { phase: 'waiting', file: new File([], 'y.png') } },
+        { ...refused('y.png', ''), state: { phase: 'waiting' } },
       ],
       FASHION_MNIST,
     ),

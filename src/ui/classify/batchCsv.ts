@@ -43,7 +43,7 @@ export function toCsv(uploads: readonly Upload[], spec: DataSpec): string {
     .join('');
 }
 
-function rowOf({ name, steering, state }: Upload, spec: DataSpec): Row | null {
+function rowOf({ file: { name }, steering, state }: Upload, spec: DataSpec): Row | null {
   switch (state.phase) {
     case 'waiting':
       return null;

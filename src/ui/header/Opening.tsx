@@ -1,4 +1,4 @@
-/** Owns the first thing one reads: what this is, that nothing leaves the machine, and Train. */
+/** The first thing one reads: what this is, that nothing leaves the machine, and Train. */
 import { ArrowDown, Cpu, PenLine, Play } from 'lucide-react';
 import { titleOfBackend } from '../../engine/backends.ts';
 import { FASHION_MNIST } from '../../fashion.ts';
@@ -32,7 +32,7 @@ function Actions() {
   const isLoading = useSession((state) => state.data.phase === 'loading');
 
   const train = () => {
-    void session.train();
+    void session.train(session.formJob());
     // The button gives way to a link now: the keyboard goes on where the run can be followed.
     document.getElementById('run-title')?.focus({ preventScroll: true });
     document.getElementById('run')?.scrollIntoView();

@@ -1,4 +1,4 @@
-/** The list of kept models: which is the current one, loading, renaming in place, deleting with undo. */
+/** The list of kept models: which is current, loading, renaming in place, deleting with undo. */
 import { Check, Pencil, Play, Trash2, X } from 'lucide-react';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import type { LibraryState, NewerRecords, StoredModel } from '../../session/state.ts';
@@ -11,7 +11,6 @@ import { session } from '../useSession.ts';
 import styles from './KeptModels.module.css';
 import { ModelFacts } from './ModelFacts.tsx';
 import { NameInput } from './NameInput.tsx';
-import { hasFailed } from './outcome.ts';
 
 export interface KeptModelsProps {
   readonly library: LibraryState;
@@ -99,14 +98,13 @@ function KeptModel({ stored, isLive, isTraining }: KeptModelProps) {
 
   async function use(): Promise<void> {
     setLoading(true);
-    await session.loadModel(card.id);
+    const { ok } = await session.loadModel(card.id);
     setLoading(false);
-    if (!hasFailed()) toast({ title: `“${card.name}” is live` });
+    if (ok) toast({ title: `“${card.name}” is live` });
   }
 
   async function remove(): Promise<void> {
-    await session.deleteModel(card.id);
-    if (hasFailed()) return;
+    if (!(await session.deleteModel(card.id)).ok) return;
     toast({
       title: `Deleted “${card.name}”`,
       action: { label: 'Undo', onPress: () => void session.restoreModel(card.id) },

@@ -1,4 +1,4 @@
-/** Owns a run on the page: start, how far it is, pause and stop, and what to do once it is over. */
+/** A run on the page: start, how far it is, pause and stop, and what to do once it is over. */
 import { Pause, Play, Square } from 'lucide-react';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { NETWORKS } from '../../ml/spec/network.ts';
@@ -31,6 +31,7 @@ export function RunPanel() {
       </div>
       {training.phase === 'failed' && <Notice tone="error">{training.fault.message}</Notice>}
       <Obstacle training={training} />
+      {run?.engineNote && <Notice tone="info">{run.engineNote}</Notice>}
       {training.phase !== 'idle' && <Progress training={training} />}
       {run && <Facts run={run} isOver={!isUnderWay(training)} />}
       <TrainingCharts run={run} />
@@ -191,7 +192,7 @@ function Controls({ training }: { readonly training: TrainingState }) {
     >
       <legend className="unseen">The run</legend>
       {canStart && (
-        <Button kind="primary" icon={Play} onClick={() => void session.train()}>
+        <Button kind="primary" icon={Play} onClick={() => void session.train(session.formJob())}>
           {phase === 'idle' ? 'Start the run' : 'Start another run'}
         </Button>
       )}

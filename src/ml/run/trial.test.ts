@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it, vi } from 'vitest';
-import { startWasmInNode } from '../engine/stock/wasmInNode.ts';
-import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
+import { startWasmInNode } from '../../engine/stock/wasmInNode.ts';
+import { DEFAULT_RECIPE } from '../spec/recipe.ts';
 import { tryTraining } from './trial.ts';
 
 const recipe = { ...DEFAULT_RECIPE, batchSize: 16 };

@@ -1,22 +1,22 @@
 /**
- * Owns trying out the backend in charge: real training steps of a network, as a run takes them, on
- * made-up pictures.
+ * A trial of the engine in charge: real training steps of a network, as a run takes them, on made-up
+ * images.
  */
 import * as tf from '@tensorflow/tfjs';
-import type { Dataset } from '../data/dataset.ts';
-import { timeSteps } from '../engine/timing.ts';
-import { FASHION_MNIST, PIXELS } from '../fashion.ts';
-import { createBatches } from '../ml/run/batches.ts';
-import { buildModel } from '../ml/run/build.ts';
-import { prepareTrainer, TrainingError } from '../ml/run/train.ts';
-import { nextTurn } from '../ml/run/yielding.ts';
-import type { NetworkName } from '../ml/spec/network.ts';
-import type { Recipe } from '../ml/spec/recipe.ts';
-import { NETWORK_PRESETS } from '../network/presets.ts';
-import { resolveNetwork } from '../network/spec.ts';
-import { createRandom } from '../random.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { timeSteps } from '../../engine/timing.ts';
+import { FASHION_MNIST, PIXELS } from '../../fashion.ts';
+import { NETWORK_PRESETS } from '../../network/presets.ts';
+import { resolveNetwork } from '../../network/spec.ts';
+import { createRandom } from '../../random.ts';
+import type { NetworkName } from '../spec/network.ts';
+import type { Recipe } from '../spec/recipe.ts';
+import { createBatches } from './batches.ts';
+import { buildModel } from './build.ts';
+import { prepareTrainer, TrainingError } from './train.ts';
+import { nextTurn } from './yielding.ts';
 
-/** A step takes as long at any rate; at this one noise for pictures cannot make the loss diverge. */
+/** A step takes as long at any rate; at this one noise for images cannot make the loss diverge. */
 const LEARNING_RATE = 1e-4;
 
 /** What a trial came to; see `Trial`. */
@@ -69,7 +69,7 @@ export async function tryTraining(
           const values = await stacked.data<'float32'>();
           stacked.dispose();
           if (!values.every(Number.isFinite) || !(await trainer.isSound())) {
-            throw new TrainingError('Its calculations went wrong: not all of them gave numbers.');
+            throw new TrainingError('Its calculations went wrong: they gave NaN or infinity.');
           }
           trainer.sync();
         },
