@@ -5,7 +5,15 @@
 import { readFile } from 'node:fs/promises';
 import { unzipSync } from 'fflate';
 import type { Download, Page } from 'playwright/test';
-import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
+import {
+  chooseNetwork,
+  expect,
+  openApp,
+  openWithSample,
+  readState,
+  test,
+  waitForState,
+} from './fixtures.ts';
 
 const room = (page: Page) => page.getByRole('region', { name: 'Models', exact: true });
 const kept = (page: Page, name: string) =>
@@ -13,10 +21,10 @@ const kept = (page: Page, name: string) =>
 
 /** Trains the smallest network for one epoch on the sample, on the CPU path. */
 async function trainBriefly(page: Page): Promise<void> {
+  await chooseNetwork(page, 'small');
   await page.evaluate(async () => {
     const { atelier } = window;
     await atelier.chooseBackend('wasm');
-    atelier.setNetwork('small');
     atelier.setRecipe({ epochs: 1, batchSize: 64, seed: 3 });
     await atelier.train(atelier.formJob());
   });

@@ -1,6 +1,9 @@
 /** What the person has set, kept for the next visit: the Train room's form, the engine, the data. */
 import type { StoreApi } from 'zustand/vanilla';
 import { DEFAULT_RECIPE, type Recipe } from '../ml/spec/recipe.ts';
+import { findNetworkPreset, NETWORK_PRESETS } from '../network/presets.ts';
+import type { NetworkSpec } from '../network/spec.ts';
+import type { Settings } from '../store/records.ts';
 import type * as settingsStore from '../store/settings.ts';
 import { reportUnkept } from './keptRuns.ts';
 import type { DataSlice, EngineSlice, FormSlice, TrainJob } from './state.ts';
@@ -25,7 +28,8 @@ export function createForm(
   const { getState: get, setState: set } = store;
 
   async function keep(): Promise<void> {
-    const { network, recipe, engineChoice: backend, includesWebGPU, source } = get();
+    const { recipe, engineChoice: backend, includesWebGPU, source } = get();
+    const network = recordedName(get().network);
     await settings
       .writeSettings({ network, recipe, backend, includesWebGPU, source })
       .catch(reportUnkept);
@@ -35,8 +39,8 @@ export function createForm(
     async read() {
       const kept = await settings.readSettings().catch(() => null);
       if (!kept) return;
-      const { backend: engineChoice, ...others } = kept;
-      set({ engineChoice, ...others });
+      const { backend: engineChoice, network, ...others } = kept;
+      set({ engineChoice, network: NETWORK_PRESETS[network].spec, ...others });
     },
     keep,
     setNetwork(network) {
@@ -52,4 +56,10 @@ export function createForm(
       void keep();
     },
   };
+}
+
+/** Settings know a network by the name of its preset; the default where they know none. */
+function recordedName(network: NetworkSpec): Settings['network'] {
+  const name = findNetworkPreset(network)?.name;
+  return name === 'small' || name === 'deep' ? name : 'classic';
 }

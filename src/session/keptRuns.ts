@@ -1,5 +1,7 @@
 /** The finished runs, for comparison: those of this visit and those kept from earlier ones. */
 import type { StoreApi } from 'zustand/vanilla';
+import { findNetworkPreset } from '../network/presets.ts';
+import type { NetworkSpec } from '../network/spec.ts';
 import type * as runStore from '../store/runs.ts';
 import type { Run, RunSummary, RunsSlice } from './state.ts';
 
@@ -37,7 +39,15 @@ export function createKeptRuns(
     async keep(run, reason) {
       const { id, network, recipe, backend, dataName, numTrain, startedAt, elapsedMs, history } =
         run;
-      const of = { id, network, recipe, backend, dataName, numTrain, startedAt };
+      const of = {
+        id,
+        network: recordedNetwork(network),
+        recipe,
+        backend,
+        dataName,
+        numTrain,
+        startedAt,
+      };
       const known = { ...of, elapsedMs, history, reason };
       await keepSummary({ ...known, testAccuracy: null, testLoss: null });
     },
@@ -51,6 +61,11 @@ export function createKeptRuns(
     },
     restoreRun: keepSummary,
   };
+}
+
+/** Summaries know a network by the name of its preset, else by its title. */
+function recordedNetwork(network: NetworkSpec): string {
+  return findNetworkPreset(network)?.name ?? network.title;
 }
 
 /** Runs and settings are conveniences: where storage refuses them the page goes on without. */

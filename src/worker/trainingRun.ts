@@ -9,10 +9,9 @@ import { buildModel } from '../ml/run/build.ts';
 import { calibrateModel } from '../ml/run/calibrate.ts';
 import { type TrainEvent, type TrainingControl, train } from '../ml/run/train.ts';
 import { MAX_NAME_LENGTH } from '../ml/spec/modelCard.ts';
-import type { NetworkName } from '../ml/spec/network.ts';
 import type { Recipe } from '../ml/spec/recipe.ts';
-import { NETWORK_PRESETS } from '../network/presets.ts';
-import { type Network, resolveNetwork } from '../network/spec.ts';
+import { findNetworkPreset } from '../network/presets.ts';
+import { type NetworkSpec, resolveNetwork } from '../network/spec.ts';
 import { saveModel } from '../store/models.ts';
 import { HeldModel } from './heldModel.ts';
 
@@ -22,7 +21,7 @@ const STEP_INTERVAL_MS = 250;
 export interface RunRequest {
   /** Of the run, which its model takes over. */
   readonly id: string;
-  readonly network: NetworkName;
+  readonly network: NetworkSpec;
   readonly recipe: Recipe;
 }
 
@@ -32,14 +31,13 @@ export function prepareModel(
   dataName: string,
   backend: BackendName | null,
 ): HeldModel {
-  const resolved = networkOf(network);
-  const model = buildModel(resolved, recipe);
+  const model = buildModel(resolveNetwork(network, NUM_CLASSES), recipe);
   return new HeldModel(model, {
     id,
-    name: `${resolved.spec.title}, ${dataName}`.slice(0, MAX_NAME_LENGTH),
+    name: `${network.title}, ${dataName}`.slice(0, MAX_NAME_LENGTH),
     createdAt: new Date().toISOString(),
     origin: 'trained',
-    network,
+    network: findNetworkPreset(network)?.name ?? network.title,
     numParams: model.countParams(),
     recipe,
     data: null,
@@ -80,11 +78,12 @@ export function runTraining({
       const calibration = await calibrateModel({ model, dataset, data: dataName, split, augment });
       held.card = { ...held.card, calibration };
     };
+    const resolved = resolveNetwork(network, NUM_CLASSES);
     let stepsPerEpoch = 1;
     let toldAtMs = 0;
     for await (const event of train({
       model,
-      network: networkOf(network),
+      network: resolved,
       recipe,
       dataset,
       control,
@@ -111,8 +110,4 @@ export function runTraining({
       if (event.kind === 'finished') await told;
     }
   });
-}
-
-function networkOf(name: NetworkName): Network {
-  return resolveNetwork(NETWORK_PRESETS[name].spec, NUM_CLASSES);
 }
