@@ -8,6 +8,7 @@ import { type BrowserContext, test as base, expect, type Page } from 'playwright
 import { BUILD_FOLDER } from '../scripts/build.ts';
 import { PRODUCTION_HEADERS } from '../scripts/headers.ts';
 import { type PageServer, serve } from '../scripts/serve.ts';
+import { NETWORK_PRESETS, type NetworkPresetName } from '../src/network/presets.ts';
 import type { SessionState } from '../src/session/state.ts';
 
 export { expect } from 'playwright/test';
@@ -123,6 +124,11 @@ export async function openWithSample(page: Page, address = './'): Promise<void> 
   await openApp(page, address);
   await page.evaluate(() => window.atelier.loadData('sample'));
   await waitForState(page, (state) => state.data.phase === 'ready');
+}
+
+/** Sets the network in the Train room's form. */
+export async function chooseNetwork(page: Page, name: NetworkPresetName): Promise<void> {
+  await page.evaluate((spec) => window.atelier.setNetwork(spec), NETWORK_PRESETS[name].spec);
 }
 
 /**

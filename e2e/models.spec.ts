@@ -7,6 +7,7 @@ import { unzipSync } from 'fflate';
 import type { Download, Page } from 'playwright/test';
 import {
   answerRows,
+  chooseNetwork,
   expect,
   openApp,
   openWithSample,
@@ -21,10 +22,10 @@ const kept = (page: Page, name: string) =>
 
 /** Trains the smallest network for one epoch on the sample, on the CPU path. */
 async function trainBriefly(page: Page): Promise<void> {
+  await chooseNetwork(page, 'small');
   await page.evaluate(async () => {
     const { atelier } = window;
     await atelier.chooseBackend('wasm');
-    atelier.setNetwork('small');
     atelier.setRecipe({ epochs: 1, batchSize: 64, seed: 3 });
     await atelier.train(atelier.formJob());
   });

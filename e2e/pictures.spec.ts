@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Locator, Page } from 'playwright/test';
 import { FASHION_MNIST } from '../src/fashion.ts';
-import { expect, openApp, openWithSample, test, waitForState } from './fixtures.ts';
+import { chooseNetwork, expect, openApp, openWithSample, test, waitForState } from './fixtures.ts';
 import {
   ANSWERED,
   bars,
@@ -410,8 +410,8 @@ test('the training pictures most alike are shown once there is data', async ({ p
   await expect(lookalikes(page).getByRole('img', { name: 'Yours' })).toBeVisible();
 
   // Not while a network learns, and by the eyes of the new one after that.
+  await chooseNetwork(page, 'small');
   await page.evaluate(() => {
-    window.atelier.setNetwork('small');
     window.atelier.setRecipe({ epochs: 1, patience: 0 });
     void window.atelier.train(window.atelier.formJob());
   });

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { safeParse } from 'valibot';
 import type { BackendName } from '../src/engine/backends.ts';
-import { NETWORKS, type NetworkName } from '../src/ml/spec/network.ts';
 import {
   knobOf,
   PRESETS,
@@ -15,10 +14,11 @@ import {
   type RecipeField,
   RecipeSchema,
 } from '../src/ml/spec/recipe.ts';
+import { NETWORK_PRESETS, type NetworkPresetName } from '../src/network/presets.ts';
 
 /** What to train, how, on what, and where to put it. */
 export interface Plan {
-  readonly network: NetworkName;
+  readonly network: NetworkPresetName;
   readonly recipe: Recipe;
   readonly backend: BackendName | 'auto';
   readonly data: 'full' | 'sample';
@@ -36,7 +36,7 @@ const BACKENDS = ['auto', 'webgl', 'webgpu', 'simd', 'wasm', 'cpu'] as const sat
   | 'auto'
 )[];
 const DATA = ['full', 'sample'] as const;
-const NETWORK_NAMES = Object.values(NETWORKS).map(({ name }) => name);
+const NETWORK_NAMES = Object.values(NETWORK_PRESETS).map(({ name }) => name);
 const PRESET_NAMES = PRESETS.map(({ name }) => name);
 const DEFAULT_PRESET = 'balanced';
 

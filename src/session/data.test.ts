@@ -130,7 +130,7 @@ describe('the data for a job', () => {
     });
     const whole = data.loadData('sample');
     const stopping = new AbortController();
-    const wanted = data.dataFor('inUse', stopping.signal);
+    const wanted = data.dataFor('full', stopping.signal);
     await expect.poll(() => loads).toEqual(['sample']);
     stopping.abort();
     data.cancelLoading();

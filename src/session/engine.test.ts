@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BackendName, BackendOption, EngineInfo } from '../engine/backends.ts';
+import { NETWORK_PRESETS, type NetworkPresetName } from '../network/presets.ts';
+import type { NetworkSpec } from '../network/spec.ts';
 import { openLine } from '../worker/line.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
 import { createEngine } from './engine.ts';
@@ -40,8 +42,8 @@ function play(speeds: Partial<Record<BackendName, number>>, state: Partial<Sessi
           active = choice;
           return { ...info, active };
         },
-        tryTraining(network: string) {
-          log.push(`try ${active} with ${network}`);
+        tryTraining(network: NetworkSpec) {
+          log.push(`try ${active} with ${network.title}`);
           return { imagesPerSecond: speeds[active] ?? 0, warmUpMs: 1 };
         },
       };
@@ -55,7 +57,7 @@ function play(speeds: Partial<Record<BackendName, number>>, state: Partial<Sessi
   const host = {
     started: async () => {},
     async renew({ workload }) {
-      log.push(`renew for ${workload.network}`);
+      log.push(`renew for ${workload.network.title}`);
       store.setState({ engine: { phase: 'ready', info: { ...info, active: 'simd' } } });
     },
   } as Partial<ModelHost> as ModelHost;
@@ -80,17 +82,20 @@ function play(speeds: Partial<Record<BackendName, number>>, state: Partial<Sessi
 
 const never = new AbortController().signal;
 
-const jobOf = (network: TrainJob['network'], { recipe }: SessionState) => ({ network, recipe });
+const jobOf = (name: NetworkPresetName, { recipe }: SessionState) => ({
+  network: NETWORK_PRESETS[name].spec,
+  recipe,
+});
 
 describe('the engine for a job', () => {
   it('is the one that trains the job fastest, whatever the form says', async () => {
     const { store, engine, log } = play({ webgl: 10, simd: 20 });
     await engine.prepareFor(jobOf('deep', store.getState()), never);
     expect(log).toEqual([
-      'try webgl with deep',
-      'try simd with deep',
+      'try webgl with Deep',
+      'try simd with Deep',
       'note this machine',
-      'renew for deep',
+      'renew for Deep',
     ]);
   });
 
@@ -120,7 +125,7 @@ describe('an engine that is chosen', () => {
       value: { active: 'simd' },
     });
     expect(store.getState().engineChoice).toBe('simd');
-    expect(log).toEqual(['keep simd', 'renew for classic']);
+    expect(log).toEqual(['keep simd', 'renew for Classic']);
   });
 
   it('is refused while a run is under way', async () => {
@@ -136,7 +141,7 @@ describe('an engine that is chosen', () => {
 describe('the speed of a run', () => {
   const run = (change: Partial<Run>, { recipe }: SessionState) =>
     ({
-      network: 'small',
+      network: NETWORK_PRESETS.small.spec,
       recipe,
       backend: 'webgl',
       numTrain: 1000,

@@ -9,6 +9,7 @@ import type * as settingsStore from '../store/settings.ts';
 import { createLatest, createQueue } from './asking.ts';
 import type { Form } from './form.ts';
 import type { ModelHost } from './host.ts';
+import { workloadName } from './job.ts';
 import { reportUnkept } from './keptRuns.ts';
 import type { Lines } from './lines.ts';
 import {
@@ -24,7 +25,6 @@ import {
   type TrainingSlice,
   trialsOf,
   type Workload,
-  workloadName,
 } from './state.ts';
 import { noteTrials, tryBackends } from './trials.ts';
 

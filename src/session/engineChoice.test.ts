@@ -5,7 +5,8 @@ import { explainBackend, leaveAlone, rankBackends } from '../engine/choice.ts';
 import type { TrainEvent } from '../ml/run/train.ts';
 import type { ModelCard } from '../ml/spec/modelCard.ts';
 import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
-import { NETWORK_PRESETS } from '../network/presets.ts';
+import { findNetworkPreset, NETWORK_PRESETS } from '../network/presets.ts';
+import type { NetworkSpec } from '../network/spec.ts';
 import type { EngineMemory, Settings } from '../store/records.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
 import { openLine } from '../worker/line.ts';
@@ -25,6 +26,8 @@ interface Machine {
   readonly software?: readonly BackendName[];
   readonly fingerprint?: string;
 }
+
+const nameOf = (network: NetworkSpec) => findNetworkPreset(network)?.name;
 
 /** What stays in the browser between two visits. */
 interface Kept {
@@ -71,18 +74,18 @@ function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine,
           const reason = choice === 'auto' ? explainBackend(first, chances) : 'Your choice.';
           return { choice, active, options, reason, fingerprint } satisfies EngineInfo;
         },
-        async tryTraining(network: string) {
-          log.push(`try ${active} with ${network}`);
+        async tryTraining(network: NetworkSpec) {
+          log.push(`try ${active} with ${nameOf(network)}`);
           const speed = active ? speeds[active] : undefined;
           const imagesPerSecond = typeof speed === 'function' ? await speed() : speed;
           return { imagesPerSecond, warmUpMs: 10 };
         },
         async train(
-          { network }: { network: string },
+          { network }: { network: NetworkSpec },
           _data: unknown,
           onEvent: (event: TrainEvent) => Promise<void>,
         ) {
-          log.push(`train ${network} on ${active}`);
+          log.push(`train ${nameOf(network)} on ${active}`);
           await onEvent({ kind: 'finished', reason: 'completed', epoch: 1 });
           return card;
         },
@@ -250,7 +253,7 @@ describe('what was found out', () => {
     await session.start();
     await vi.waitFor(() => expect(active()).toBe('simd'));
     isDeep = true;
-    session.setNetwork('deep');
+    session.setNetwork(NETWORK_PRESETS.deep.spec);
     await session.train(session.formJob());
     expect(log.slice(4)).toEqual([
       'try webgl with deep',
@@ -258,7 +261,7 @@ describe('what was found out', () => {
       'start webgl',
       'train deep on webgl',
     ]);
-    session.setNetwork('classic');
+    session.setNetwork(NETWORK_PRESETS.classic.spec);
     await session.train(session.formJob());
     expect(log.slice(8)).toEqual(['start simd', 'revive run-1', 'train classic on simd']);
   });

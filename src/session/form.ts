@@ -1,8 +1,6 @@
 /** What the person has set, kept for the next visit: the Train room's form, the engine, the data. */
 import type { StoreApi } from 'zustand/vanilla';
 import { DEFAULT_RECIPE, type Recipe } from '../ml/spec/recipe.ts';
-import { findNetworkPreset, NETWORK_PRESETS } from '../network/presets.ts';
-import type { NetworkSpec } from '../network/spec.ts';
 import type * as settingsStore from '../store/settings.ts';
 import { reportUnkept } from './keptRuns.ts';
 import type { DataSlice, EngineSlice, FormSlice, TrainJob } from './state.ts';
@@ -29,13 +27,7 @@ export function createForm(
   async function keep(): Promise<void> {
     const { network, recipe, engineChoice: backend, includesWebGPU, source } = get();
     await settings
-      .writeSettings({
-        network: NETWORK_PRESETS[network].spec,
-        recipe,
-        backend,
-        includesWebGPU,
-        source,
-      })
+      .writeSettings({ network, recipe, backend, includesWebGPU, source })
       .catch(reportUnkept);
   }
 
@@ -43,8 +35,8 @@ export function createForm(
     async read() {
       const kept = await settings.readSettings().catch(() => null);
       if (!kept) return;
-      const { backend: engineChoice, network, ...others } = kept;
-      set({ engineChoice, network: nameOf(network), ...others });
+      const { backend: engineChoice, ...others } = kept;
+      set({ engineChoice, ...others });
     },
     keep,
     setNetwork(network) {
@@ -60,10 +52,4 @@ export function createForm(
       void keep();
     },
   };
-}
-
-/** The network that the form offers for a kept one; the default where it offers none. */
-function nameOf(network: NetworkSpec): TrainJob['network'] {
-  const name = findNetworkPreset(network)?.name;
-  return name === 'small' || name === 'deep' ? name : 'classic';
 }

@@ -1,6 +1,5 @@
 /** The finished runs, for comparison: those of this visit and those kept from earlier ones. */
 import type { StoreApi } from 'zustand/vanilla';
-import { NETWORK_PRESETS } from '../network/presets.ts';
 import type * as runStore from '../store/runs.ts';
 import type { Run, RunSummary, RunsSlice } from './state.ts';
 
@@ -38,15 +37,7 @@ export function createKeptRuns(
     async keep(run, reason) {
       const { id, network, recipe, backend, dataName, numTrain, startedAt, elapsedMs, history } =
         run;
-      const of = {
-        id,
-        network: NETWORK_PRESETS[network].spec,
-        recipe,
-        backend,
-        dataName,
-        numTrain,
-        startedAt,
-      };
+      const of = { id, network, recipe, backend, dataName, numTrain, startedAt };
       const known = { ...of, elapsedMs, history, reason };
       await keepSummary({ ...known, testAccuracy: null, testLoss: null });
     },

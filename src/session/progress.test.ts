@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
+import { NETWORK_PRESETS } from '../network/presets.ts';
 import { stepEvent } from './fixtures.ts';
 import { applyEvent } from './progress.ts';
 import { hasRunUnderWay, type Run, type RunUnderWay, type TrainingState } from './state.ts';
 
 const run: Run = {
   id: 'run-1',
-  network: 'small',
+  network: NETWORK_PRESETS.small.spec,
   recipe: DEFAULT_RECIPE,
   backend: 'wasm',
   engineNote: null,

@@ -3,7 +3,7 @@ import type { TrainEvent } from '../ml/run/train.ts';
 import type { ChartPoint, Run, RunUnderWay, TrainingState } from './state.ts';
 
 /** Points kept for the live charts of a run; past it every second one goes. */
-export const MAX_CHART_POINTS = 300;
+const MAX_CHART_POINTS = 300;
 
 export function applyEvent(training: RunUnderWay, event: TrainEvent): TrainingState {
   const { run } = training;

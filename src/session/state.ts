@@ -6,14 +6,16 @@ import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
 import type { BackendName, EngineInfo, Trials } from '../engine/backends.ts';
 import type { Evaluation } from '../ml/run/evaluate.ts';
 import type { EpochRecord, ModelCard } from '../ml/spec/modelCard.ts';
-import type { NetworkName } from '../ml/spec/network.ts';
 import { DEFAULT_RECIPE, type Recipe } from '../ml/spec/recipe.ts';
+import { NETWORK_PRESETS } from '../network/presets.ts';
 import type { Library, RunSummary, TrialTable } from '../store/records.ts';
 import type { Fault } from '../worker/fault.ts';
+import { type TrainJob, type Workload, workloadName } from './job.ts';
 
 export type { DataInfo, DataSource } from '../data/source.ts';
 export type { NewerRecords, RunSummary, StoredModel } from '../store/records.ts';
 export { type Fault, toFault } from '../worker/fault.ts';
+export type { TrainJob, Workload } from './job.ts';
 
 /** What became of an action. Where nobody wanted it any more, the fault's name is "AbortError". */
 export type Result<Value> =
@@ -32,20 +34,6 @@ export function refused(message: string, name = 'Refusal'): Result<never> {
 export function aborted(message: string): Result<never> {
   return refused(message, 'AbortError');
 }
-
-/** What is trained: a value that needs no form, so that it may wait in a queue. */
-export interface TrainJob {
-  readonly network: NetworkName;
-  readonly recipe: Recipe;
-  /**
-   * 'inUse': what is loaded; where that is nothing the full set, and where that is not there the
-   * sample. A source by name: that one, loaded first where another is in use.
-   */
-  readonly data: 'inUse' | 'full' | 'sample';
-}
-
-/** What the speed of an engine depends on. */
-export type Workload = Pick<TrainJob, 'network' | 'recipe'>;
 
 export type DataState =
   | { readonly phase: 'idle' }
@@ -134,17 +122,6 @@ export interface EngineSlice {
 
 /** What the person has set in the Train room. Kept across reloads. */
 export type FormSlice = Workload;
-
-/** Names what trials hold for, e.g. "classic@128". */
-export function workloadName({
-  network,
-  recipe,
-}: {
-  readonly network: NetworkName;
-  readonly recipe: Pick<Recipe, 'batchSize'>;
-}): string {
-  return `${network}@${recipe.batchSize}`;
-}
 
 const NO_TRIALS: Trials = {};
 
@@ -293,6 +270,6 @@ export const INITIAL_STATE: SessionState = {
   model: { phase: 'loading' },
   library: { phase: 'loading', fault: null },
   runs: [],
-  network: 'classic',
+  network: NETWORK_PRESETS.classic.spec,
   recipe: DEFAULT_RECIPE,
 };

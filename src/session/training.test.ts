@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
+import { NETWORK_PRESETS } from '../network/presets.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
 import {
   card,
@@ -15,7 +16,11 @@ import {
 import { type Result, refused, succeeded, type TrainJob, toFault } from './state.ts';
 import { createTraining, type TrainingParts } from './training.ts';
 
-const job: TrainJob = { network: 'small', recipe: { ...DEFAULT_RECIPE, seed: 7 }, data: 'full' };
+const job: TrainJob = {
+  network: NETWORK_PRESETS.small.spec,
+  recipe: { ...DEFAULT_RECIPE, seed: 7 },
+  data: 'full',
+};
 
 const finished = { kind: 'finished', reason: 'completed', epoch: 1 } as const;
 
@@ -72,17 +77,17 @@ describe('a job', () => {
     const asked: unknown[] = [];
     const { store, training, log } = play({
       async train({ network, recipe }, data, onEvent) {
-        asked.push(network, recipe.seed, data);
+        asked.push(network.title, recipe.seed, data);
         await onEvent(stepEvent(1));
         await onEvent({ kind: 'epoch', record, isBest: true });
         await onEvent(finished);
         return card;
       },
     });
-    store.setState({ network: 'deep' });
+    store.setState({ network: NETWORK_PRESETS.deep.spec });
     const result = await training.train(job);
     expect(result).toMatchObject({ ok: true, value: { reason: 'completed' } });
-    expect(asked).toEqual(['small', 7, { id: 'data-1', file: 'train.csv' }]);
+    expect(asked).toEqual(['Small', 7, { id: 'data-1', file: 'train.csv' }]);
     const state = store.getState();
     expect(state.training).toMatchObject({ phase: 'finished', run: { history: [record] } });
     expect(state.model).toEqual({ phase: 'live', card });

@@ -6,7 +6,7 @@ import type { BackendName, Trial } from '../engine/backends.ts';
 import type { TrialTable } from '../store/records.ts';
 import type { WorkerLine } from '../worker/line.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
-import type { Workload } from './state.ts';
+import type { Workload } from './job.ts';
 
 /** Training time of all trials together, after the first step of each. */
 const BUDGET_MS = 2000;

@@ -3,7 +3,7 @@ import { useStore } from 'zustand';
 import type { DataSpec } from '../data/dataSpec.ts';
 import { FASHION_MNIST } from '../fashion.ts';
 import { createSession, type Session } from '../session/session.ts';
-import { hasRunUnderWay, type SessionState } from '../session/state.ts';
+import { dataInUse, hasRunUnderWay, type SessionState } from '../session/state.ts';
 
 export const session: Session = createSession();
 
@@ -24,6 +24,11 @@ export function useSession<T>(select: (state: SessionState) => T): T {
 /** What the outputs of the current model mean. A selector for `useSession`. */
 export function classesOfModel({ model }: SessionState): DataSpec {
   return model.phase === 'live' ? model.card.dataSpec : FASHION_MNIST;
+}
+
+/** What the labels of the data in use mean. A selector for `useSession`. */
+export function classesOfData({ data }: SessionState): DataSpec {
+  return dataInUse(data)?.spec ?? FASHION_MNIST;
 }
 
 /** Whether the live model is the one that the run under way trains. A selector for `useSession`. */

@@ -5,7 +5,7 @@
 import type { Picture } from '../image/picture.ts';
 
 /** Twenty images of 1024 × 1024 are 84 MB. */
-export const MAX_KEPT_IMAGES = 20;
+const MAX_KEPT_IMAGES = 20;
 
 export interface KeptImages {
   /** Keeps an image, in place of the one that had this id. */

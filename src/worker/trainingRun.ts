@@ -8,10 +8,8 @@ import { buildModel } from '../ml/run/build.ts';
 import { calibrateModel } from '../ml/run/calibrate.ts';
 import { type TrainEvent, type TrainingControl, train } from '../ml/run/train.ts';
 import { MAX_NAME_LENGTH } from '../ml/spec/modelCard.ts';
-import type { NetworkName } from '../ml/spec/network.ts';
 import type { Recipe } from '../ml/spec/recipe.ts';
-import { NETWORK_PRESETS } from '../network/presets.ts';
-import { type Network, resolveNetwork } from '../network/spec.ts';
+import { type NetworkSpec, resolveNetwork } from '../network/spec.ts';
 import { saveModel } from '../store/models.ts';
 import { HeldModel } from './heldModel.ts';
 
@@ -21,7 +19,7 @@ const STEP_INTERVAL_MS = 250;
 export interface RunRequest {
   /** Of the run, which its model takes over. */
   readonly id: string;
-  readonly network: NetworkName;
+  readonly network: NetworkSpec;
   readonly recipe: Recipe;
 }
 
@@ -32,14 +30,13 @@ export function prepareModel(
   dataName: string,
   backend: BackendName | null,
 ): HeldModel {
-  const resolved = networkOf(network, dataset);
-  const model = buildModel(resolved, recipe);
+  const model = buildModel(resolveNetwork(network, countClasses(dataset)), recipe);
   return new HeldModel(model, {
     id,
-    name: `${resolved.spec.title}, ${dataName}`.slice(0, MAX_NAME_LENGTH),
+    name: `${network.title}, ${dataName}`.slice(0, MAX_NAME_LENGTH),
     createdAt: new Date().toISOString(),
     origin: 'trained',
-    network: resolved.spec,
+    network,
     numParams: model.countParams(),
     recipe,
     dataSpec: dataset.spec,
@@ -81,11 +78,12 @@ export function runTraining({
       const calibration = await calibrateModel({ model, dataset, data: dataName, split, augment });
       held.card = { ...held.card, calibration };
     };
+    const resolved = resolveNetwork(network, countClasses(dataset));
     let stepsPerEpoch = 1;
     let toldAtMs = 0;
     for await (const event of train({
       model,
-      network: networkOf(network, dataset),
+      network: resolved,
       recipe,
       dataset,
       control,
@@ -112,8 +110,4 @@ export function runTraining({
       if (event.kind === 'finished') await told;
     }
   });
-}
-
-function networkOf(name: NetworkName, dataset: Dataset): Network {
-  return resolveNetwork(NETWORK_PRESETS[name].spec, countClasses(dataset));
 }

@@ -6,10 +6,8 @@ import * as tf from '@tensorflow/tfjs';
 import type { Dataset } from '../../data/dataset.ts';
 import { timeSteps } from '../../engine/timing.ts';
 import { FASHION_MNIST, PIXELS } from '../../fashion.ts';
-import { NETWORK_PRESETS } from '../../network/presets.ts';
-import { resolveNetwork } from '../../network/spec.ts';
+import { type NetworkSpec, resolveNetwork } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
-import type { NetworkName } from '../spec/network.ts';
 import type { Recipe } from '../spec/recipe.ts';
 import { createBatches } from './batches.ts';
 import { buildModel } from './build.ts';
@@ -32,14 +30,14 @@ export interface TrialTiming {
  * @throws {TrainingError} where loss or weights are not numbers.
  */
 export async function tryTraining(
-  networkName: NetworkName,
+  spec: NetworkSpec,
   recipe: Recipe,
   budgetMs: number,
 ): Promise<TrialTiming> {
   const { batchSize } = recipe;
   const numClasses = FASHION_MNIST.classNames.length;
   const startMs = performance.now();
-  const network = resolveNetwork(NETWORK_PRESETS[networkName].spec, numClasses);
+  const network = resolveNetwork(spec, numClasses);
   const model = buildModel(network, recipe);
   const dataset = makeNoise(4 * batchSize);
   const rows = Uint32Array.from({ length: 4 * batchSize }, (_, row) => row);

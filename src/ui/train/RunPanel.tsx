@@ -1,7 +1,6 @@
 /** A run on the page: start, how far it is, pause and stop, and what to do once it is over. */
 import { Pause, Play, Square } from 'lucide-react';
 import { type ReactNode, useEffect, useRef } from 'react';
-import { NETWORKS } from '../../ml/spec/network.ts';
 import { dataInUse, isUnderWay, type Run, type TrainingState } from '../../session/state.ts';
 import { TrainingCharts } from '../charts/TrainingCharts.tsx';
 import { Button } from '../controls/Button.tsx';
@@ -115,8 +114,8 @@ function Plan() {
   const numPictures = info && info.numTrain > 0 ? formatCount(info.numTrain) : '60,000';
   return (
     <>
-      {NETWORKS[network].title}, {epochs} {epochs === 1 ? 'epoch' : 'epochs'}, {numPictures}{' '}
-      pictures, {formatPercent(validationShare, 0)} of them held out, seed {seed}.
+      {network.title}, {epochs} {epochs === 1 ? 'epoch' : 'epochs'}, {numPictures} pictures,{' '}
+      {formatPercent(validationShare, 0)} of them held out, seed {seed}.
     </>
   );
 }
