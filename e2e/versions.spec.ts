@@ -5,7 +5,11 @@
 import { gunzipSync } from 'node:zlib';
 import type { Page } from 'playwright/test';
 import { softmaxAt, toLogits } from '../src/ml/spec/calibration.ts';
-import { readFixture, readOlderRecords, readProbabilities } from '../src/store/olderRecords.ts';
+import {
+  readFixture,
+  readOlderRecords,
+  readProbabilities,
+} from '../src/store/testing/olderRecords.ts';
 import { answerRows, expect, openApp, openWithSample, readState, test } from './fixtures.ts';
 
 type Entry = readonly [store: string, key: string, value: unknown];

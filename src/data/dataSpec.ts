@@ -1,7 +1,7 @@
 /** What a data set is, as a value: its classes by name, and where its files are. Holds no images. */
 import * as v from 'valibot';
 
-export const MIN_CLASSES = 2;
+const MIN_CLASSES = 2;
 export const MAX_CLASSES = 100;
 
 /** The training and the test file of a data set, relative to the page's own address. */

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FASHION_MNIST } from '../fashion.ts';
 import type { CardNetwork } from '../ml/spec/modelCard.ts';
 import { NETWORK_PRESETS } from '../network/presets.ts';
-import { makeCard, makeModel, probe } from './fixtures.ts';
 import { FormatError } from './formatError.ts';
+import { makeCard, makeModel, probe } from './testing/smallModel.ts';
 import { exportFileName, exportZip, importFiles, type NamedFile } from './zip.ts';
 
 /** A JSON tree that tests may bend. */

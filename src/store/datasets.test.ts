@@ -3,7 +3,7 @@ import { deleteDB, openDB } from 'idb';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { CachedDataset } from '../data/source.ts';
 import { FASHION_MNIST } from '../fashion.ts';
-import { makePixels } from '../formats/fixtures.ts';
+import { makePixels } from '../formats/testing/smallModel.ts';
 import { closeDatabase } from './database.ts';
 import { datasetCache } from './datasets.ts';
 

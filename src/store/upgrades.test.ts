@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Dataset, gatherBatch } from '../data/dataset.ts';
 import { FASHION_MNIST, PIXELS, SIDE } from '../fashion.ts';
-import { makeCard, makeModel } from '../formats/fixtures.ts';
+import { makeCard, makeModel } from '../formats/testing/smallModel.ts';
 import { importFiles } from '../formats/zip.ts';
 import type { ModelCard } from '../ml/spec/modelCard.ts';
 import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
@@ -25,16 +25,16 @@ import {
   saveModel,
   updateCard,
 } from './models.ts';
+import type { RunSummary, Settings } from './records.ts';
+import { listRuns, saveRun } from './runs.ts';
+import { readEngineMemory, readSettings, writeEngineMemory, writeSettings } from './settings.ts';
 import {
   probedRows,
   putOlderRecords,
   readFixture,
   readOlderRecords,
   readProbabilities,
-} from './olderRecords.ts';
-import type { RunSummary, Settings } from './records.ts';
-import { listRuns, saveRun } from './runs.ts';
-import { readEngineMemory, readSettings, writeEngineMemory, writeSettings } from './settings.ts';
+} from './testing/olderRecords.ts';
 
 let numTensorsBefore = 0;
 

@@ -21,7 +21,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 /** Brings an object one version up. */
 export type Step = (fields: Fields) => Fields;
 
-export function isFields(value: unknown): value is Fields {
+function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

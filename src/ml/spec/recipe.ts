@@ -330,8 +330,6 @@ type ValueOf<Of extends Knob> = Of extends ChoiceKnob
 /** All settings of a training run. Two runs with equal recipe, network, data and engine repeat. */
 export type Recipe = { readonly [Field in RecipeField]: ValueOf<Knobs[Field]> };
 
-export type OptimizerName = Recipe['optimizer'];
-export type ScheduleName = Recipe['schedule'];
 /** How far the training images are varied: see `augment.ts`. */
 export type Augmentation = Recipe['augment'];
 

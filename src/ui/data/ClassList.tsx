@@ -1,7 +1,7 @@
 /** The list of classes: how many pictures each has, as bars, and which one is looked at. */
+import type { PartName } from '../../data/dataset.ts';
 import { formatCount, formatPercent } from '../controls/figures.ts';
 import styles from './ClassList.module.css';
-import type { PartName } from './DataRoom.tsx';
 
 export interface ClassListProps {
   readonly part: PartName;

@@ -1,8 +1,8 @@
 /** Owns what the Evaluate room says: how good the live model is, and where it goes wrong. */
 import { RefreshCw } from 'lucide-react';
 import { useState } from 'react';
-import type { Evaluation } from '../../ml/run/evaluate.ts';
 import { type Confusion, samplingError, worstConfusions } from '../../ml/spec/confusions.ts';
+import type { Evaluation } from '../../ml/spec/evaluation.ts';
 import type { ModelCard } from '../../ml/spec/modelCard.ts';
 import {
   type DataInfo,

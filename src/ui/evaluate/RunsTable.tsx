@@ -18,7 +18,7 @@ import {
   type RunColumnSpec,
   type RunOrder,
   sortRuns,
-} from './runs.ts';
+} from './runRows.ts';
 
 /** A chosen run's look. As many runs can be compared as there are looks. */
 const LOOKS: readonly {

@@ -1,4 +1,4 @@
-/** The comparison of finished runs: their figures, their order, and what their settings differ in. */
+/** Rows of the table of finished runs: their figures, their order, and what their settings differ in. */
 
 import { titleOfBackend } from '../../engine/backends.ts';
 import { describeValue, knobOf, RECIPE_FIELDS } from '../../ml/spec/recipe.ts';

@@ -1,8 +1,8 @@
-/** The small model and the card that tests of files and storage work with. For tests only. */
+/** A small model, its card and pixels, for the tests of files and storage. */
 import * as tf from '@tensorflow/tfjs';
-import { FASHION_MNIST, PIXELS, SIDE } from '../fashion.ts';
-import type { ModelCard } from '../ml/spec/modelCard.ts';
-import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
+import { FASHION_MNIST, PIXELS, SIDE } from '../../fashion.ts';
+import type { ModelCard } from '../../ml/spec/modelCard.ts';
+import { DEFAULT_RECIPE } from '../../ml/spec/recipe.ts';
 
 /** Conv, batch norm, pool, dense, softmax: 2,570 parameters with random values. */
 export function makeModel(

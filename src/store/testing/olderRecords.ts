@@ -1,17 +1,17 @@
 /**
  * Puts the records that an earlier version of Atelier wrote into the database, as a visitor's browser
- * would hold them. For tests only; `fixtures/README.md` says what they are.
+ * would hold them. `fixtures/README.md` says what they are.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { openDB } from 'idb';
 import * as v from 'valibot';
-import { type Dataset, selectRows } from '../data/dataset.ts';
-import { loadOwnFile } from '../data/source.ts';
-import { FASHION_MNIST } from '../fashion.ts';
+import { type Dataset, selectRows } from '../../data/dataset.ts';
+import { loadOwnFile } from '../../data/source.ts';
+import { FASHION_MNIST } from '../../fashion.ts';
 
-const FOLDER = join(import.meta.dirname, 'fixtures');
+const FOLDER = join(import.meta.dirname, '../fixtures');
 const STORES = ['models', 'weights', 'runs', 'datasets', 'settings'] as const;
 
 const EntriesSchema = v.array(v.tuple([v.string(), v.looseObject({})]));
@@ -77,7 +77,7 @@ export function readProbabilities(version: number): Readonly<Record<string, read
 
 /** The twenty rows of the sample's test file that the probabilities are of. */
 export async function probedRows(): Promise<Dataset> {
-  const path = join(import.meta.dirname, '../../public/data/sample_test.csv.gz');
+  const path = join(import.meta.dirname, '../../../public/data/sample_test.csv.gz');
   const file = new File([Uint8Array.from(readFileSync(path))], 'sample_test.csv.gz');
   const dataset = await loadOwnFile(file, FASHION_MNIST, {
     signal: new AbortController().signal,
