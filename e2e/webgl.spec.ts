@@ -5,7 +5,7 @@
 
 import { openWebGLBrowser, type WebGLBrowser, type WebGLPage } from '../bench/webglPage.ts';
 import { KERNEL_NAMES, REPLACEMENT_NAMES } from '../src/engine/webgl/replacements.ts';
-import { expect, openWithSample, test, waitForState } from './fixtures.ts';
+import { chooseNetwork, expect, openWithSample, test, waitForState } from './fixtures.ts';
 
 test.describe('training on WebGL', () => {
   let browser: WebGLBrowser;
@@ -103,10 +103,10 @@ test('tells at once when the graphics card is taken away', async ({ page }) => {
     page,
     ({ engine }) => engine.phase === 'ready' && engine.info.active === 'webgl',
   );
+  await chooseNetwork(page, 'small');
   await page.evaluate(() => {
-    window.atelier.setNetwork('small');
     window.atelier.setRecipe({ epochs: 50, batchSize: 32 });
-    void window.atelier.train();
+    void window.atelier.train(window.atelier.formJob());
   });
   await waitForState(
     page,

@@ -12,7 +12,7 @@ import * as tf from '@tensorflow/tfjs';
 import { type Dataset, selectRows, shuffleRows, splitRows } from '../src/data/dataset.ts';
 import { registerInNode } from '../src/engine/simd/testing/loadInNode.ts';
 import { StockOptimizer } from '../src/engine/stock/stockOptimizer.ts';
-import { CSV_FILES, PIXELS, SIDE } from '../src/fashion.ts';
+import { FASHION_MNIST, PIXELS, SIDE } from '../src/fashion.ts';
 import { estimateBackground, paintBackground } from '../src/image/background.ts';
 import { WORK_SIDE } from '../src/image/normalize.ts';
 import { frameOf, readFrame } from '../src/image/outline.ts';
@@ -337,7 +337,7 @@ function scoreHeldOut({ frames, covers }: Examples, text: string) {
 
 const data = await ensureData();
 if (!data.ok) throw new Error(data.message);
-const csvFile = CSV_FILES.full.train;
+const csvFile = FASHION_MNIST.files.full.train;
 const full = await readCsv(join(ROOT, 'public', csvFile), csvFile);
 const random = createRandom(SEED);
 const { train, validation } = splitRows(full, 0.1, SEED);

@@ -11,7 +11,7 @@ import { expose } from 'comlink';
 import type { SimdBackend } from '../../src/engine/simd/backend.ts';
 import { registerSimdBackend } from '../../src/engine/simd/register.ts';
 import { registerWasmKernels } from '../../src/engine/stock/wasmKernels.ts';
-import { NUM_CLASSES, SIDE } from '../../src/fashion.ts';
+import { FASHION_MNIST, SIDE } from '../../src/fashion.ts';
 import { createOptimizer, type Optimizer } from '../../src/ml/run/optimizer.ts';
 import type { LayerSpec } from '../../src/ml/spec/network.ts';
 import { buildModel, gradientsOf, oneHot } from './model.ts';
@@ -52,7 +52,10 @@ function noise(count: number): Float32Array {
 
 function makeStep({ layers, model, optimizer }: Prepared, batch: number): () => tf.Scalar {
   const pixels = noise(batch * SIDE * SIDE);
-  const labels = Uint8Array.from({ length: batch }, (_, row) => row % NUM_CLASSES);
+  const labels = Uint8Array.from(
+    { length: batch },
+    (_, row) => row % FASHION_MNIST.classNames.length,
+  );
   const weights = model.trainableWeights;
   return () =>
     tf.tidy(() => {

@@ -3,7 +3,7 @@
  * not depend on what weights and pictures are, so both are random.
  */
 import * as tf from '@tensorflow/tfjs';
-import { NUM_CLASSES, SIDE } from '../../src/fashion.ts';
+import { FASHION_MNIST, SIDE } from '../../src/fashion.ts';
 import { applyInTraining, crossEntropy } from '../../src/ml/run/forward.ts';
 import { hasBias, type LayerSpec } from '../../src/ml/spec/network.ts';
 
@@ -70,9 +70,9 @@ export function gradientsOf(
 
 /** `[n, 10]`, 1 at the label. */
 export function oneHot(labels: Uint8Array): tf.Tensor2D {
-  const values = new Float32Array(labels.length * NUM_CLASSES);
+  const values = new Float32Array(labels.length * FASHION_MNIST.classNames.length);
   labels.forEach((label, row) => {
-    values[row * NUM_CLASSES + label] = 1;
+    values[row * FASHION_MNIST.classNames.length + label] = 1;
   });
-  return tf.tensor2d(values, [labels.length, NUM_CLASSES]);
+  return tf.tensor2d(values, [labels.length, FASHION_MNIST.classNames.length]);
 }

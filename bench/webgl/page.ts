@@ -27,7 +27,7 @@ import {
   removeReplacements,
 } from '../../src/engine/webgl/replacements.ts';
 import { WebGLTrainer } from '../../src/engine/webgl/trainer.ts';
-import { NUM_CLASSES, PIXELS, SIDE } from '../../src/fashion.ts';
+import { FASHION_MNIST, PIXELS, SIDE } from '../../src/fashion.ts';
 import { createOptimizer, optimizerKnobs } from '../../src/ml/run/optimizer.ts';
 import { hasBias, type LayerSpec } from '../../src/ml/spec/network.ts';
 import { buildModel, gradientsOf, oneHot } from '../page/model.ts';
@@ -75,7 +75,8 @@ interface Material {
  */
 function makeMaterial(batchSize: number, numRows = LARGE_ENOUGH): Material {
   const pixels = new Uint8Array(numRows * PIXELS);
-  const labelOf = (row: number) => (Math.imul(row, 0x9e3779b1) >>> 16) % NUM_CLASSES;
+  const labelOf = (row: number) =>
+    (Math.imul(row, 0x9e3779b1) >>> 16) % FASHION_MNIST.classNames.length;
   const labels = Uint8Array.from({ length: numRows }, (_, row) => labelOf(row));
   const spread = Math.floor(numRows / batchSize);
   const rows = Uint32Array.from({ length: batchSize }, (_, index) => (index + 1) * spread - 1);
@@ -95,7 +96,7 @@ function rowBatch({ rows }: Material, seed: number): RowBatch {
 
 /** The same rows as pictures. */
 function pictureBatch({ data, rows }: Material, seed: number): PictureBatch {
-  return { kind: 'pictures', ...selectRows(data, rows), seed };
+  return { kind: 'pictures', ...selectRows({ ...data, spec: FASHION_MNIST }, rows), seed };
 }
 
 function toTensors(material: Material): { x: tf.Tensor4D; truth: tf.Tensor2D } {
@@ -392,7 +393,7 @@ const api = {
         const { x, truth } = toTensors(material);
         const targets: tf.Tensor2D = tf.add(
           tf.mul(truth, 1 - labelSmoothing),
-          labelSmoothing / NUM_CLASSES,
+          labelSmoothing / FASHION_MNIST.classNames.length,
         );
         const weights = initial.map((values, index) => tf.tensor(values, shapes[index]));
         const { grads } = gradientsOf(layers, weights, x, targets, 0);

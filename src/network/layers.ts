@@ -19,7 +19,7 @@ export const BATCH_NORM_EPSILON = 1e-3;
  * Share of the old value that the tracked mean and variance keep in each step. Keras's default of
  * 0.99 needs hundreds of steps to forget the start, more than a run on a small data set has.
  */
-export const BATCH_NORM_MOMENTUM = 0.9;
+const BATCH_NORM_MOMENTUM = 0.9;
 /** Slope of a leaky ReLU below zero. */
 export const LEAKY_SLOPE = 0.1;
 

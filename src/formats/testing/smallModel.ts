@@ -1,10 +1,14 @@
 /** A small model, its card and pixels, for the tests of files and storage. */
 import * as tf from '@tensorflow/tfjs';
-import { NUM_CLASSES, PIXELS, SIDE } from '../../fashion.ts';
+import { FASHION_MNIST, PIXELS, SIDE } from '../../fashion.ts';
 import type { ModelCard } from '../../ml/spec/modelCard.ts';
+import { DEFAULT_RECIPE } from '../../ml/spec/recipe.ts';
 
 /** Conv, batch norm, pool, dense, softmax: 2,570 parameters with random values. */
-export function makeModel(seed = 1): tf.Sequential {
+export function makeModel(
+  seed = 1,
+  numClasses: number = FASHION_MNIST.classNames.length,
+): tf.Sequential {
   const kernelInitializer = tf.initializers.glorotNormal({ seed });
   const momentInitializer = tf.initializers.randomUniform({ minval: 0.2, maxval: 2, seed });
   return tf.sequential({
@@ -24,12 +28,12 @@ export function makeModel(seed = 1): tf.Sequential {
       tf.layers.maxPooling2d({ poolSize: 4, strides: 4 }),
       tf.layers.flatten(),
       tf.layers.dropout({ rate: 0.2 }),
-      tf.layers.dense({ units: NUM_CLASSES, kernelInitializer, activation: 'softmax' }),
+      tf.layers.dense({ units: numClasses, kernelInitializer, activation: 'softmax' }),
     ],
   });
 }
 
-/** `[n · 10]` outputs for `n` fixed noisy pictures. Disposes nothing but its own. */
+/** `[n · classes]` outputs for `n` fixed noisy pictures. Disposes nothing but its own. */
 export function probe(model: tf.LayersModel, numPictures = 10): Float32Array {
   return tf.tidy(() => {
     const pictures = tf.randomUniform([numPictures, SIDE, SIDE, 1], 0, 1, 'float32', 7);
@@ -43,22 +47,20 @@ export function makeCard(change: Partial<ModelCard> = {}): ModelCard {
     name: 'Evening coat',
     createdAt: '2026-11-22T08:00:00.000Z',
     origin: 'trained',
-    network: 'small',
+    network: { title: 'Small', nodes: null },
     numParams: 2_026,
     recipe: {
+      ...DEFAULT_RECIPE,
       epochs: 2,
       batchSize: 64,
-      optimizer: 'adam',
       learningRate: 0.001,
       schedule: 'constant',
-      momentum: 0.9,
       dropout: 0.2,
-      labelSmoothing: 0,
-      validationShare: 0.1,
       augment: 'none',
       patience: 0,
       seed: 1,
     },
+    dataSpec: FASHION_MNIST,
     data: { name: 'sample_train.csv.gz', numTrain: 1800, numValidation: 200 },
     history: [
       {

@@ -2,8 +2,7 @@
  * Evaluates a model on labelled images; what follows from the predictions is in `spec/evaluation.ts`.
  */
 import type * as tf from '@tensorflow/tfjs';
-import type { Dataset } from '../../data/dataset.ts';
-import { NUM_CLASSES } from '../../fashion.ts';
+import { countClasses, type Dataset } from '../../data/dataset.ts';
 import { type Calibration, measureReliability, softmaxAt, toLogits } from '../spec/calibration.ts';
 import { type Evaluation, judgePredictions } from '../spec/evaluation.ts';
 import { remotenessOf } from '../spec/familiarity.ts';
@@ -25,14 +24,15 @@ export async function evaluateModel(
 ): Promise<Evaluation> {
   const startedMs = performance.now();
   const rows = Uint32Array.from(dataset.labels, (_, row) => row);
+  const numClasses = countClasses(dataset);
   const tell = (done: number) => onProgress?.(done, rows.length);
   const { familiarity = null } = calibration ?? {};
-  let logits: Float32Array = new Float32Array(rows.length * NUM_CLASSES);
+  let logits: Float32Array = new Float32Array(rows.length * numClasses);
   let numRefused: number | null = null;
   if (familiarity) {
     let numRemote: number | null = 0;
     const isWhole = await examineRows(model, dataset, rows, (insight, from) => {
-      logits.set(insight.logits, from * NUM_CLASSES);
+      logits.set(insight.logits, from * numClasses);
       const { features, numFeatures } = insight;
       for (let at = 0; at < features.length && numRemote !== null; at += numFeatures) {
         const remoteness = remotenessOf(familiarity, features.subarray(at, at + numFeatures));
@@ -46,18 +46,27 @@ export async function evaluateModel(
   if (numRefused === null) logits = toLogits(await predictRows(model, dataset, rows, tell));
 
   const { labels } = dataset;
-  const asGiven = softmaxAt(logits, 1);
-  const figures = judgePredictions(asGiven, labels);
+  const { classNames } = dataset.spec;
+  const asGiven = softmaxAt(logits, 1, numClasses);
+  const figures = judgePredictions(asGiven, labels, numClasses);
   const reliability = measureReliability(asGiven, labels);
   if (!calibration) {
-    return { data, ...figures, reliability, calibrated: null, elapsedMs: since(startedMs) };
+    return {
+      data,
+      classNames,
+      ...figures,
+      reliability,
+      calibrated: null,
+      elapsedMs: since(startedMs),
+    };
   }
   const { temperature } = calibration;
-  const probabilities = softmaxAt(logits, temperature);
+  const probabilities = softmaxAt(logits, temperature, numClasses);
   return {
     data,
+    classNames,
     ...figures,
-    confidence: judgePredictions(probabilities, labels).confidence,
+    confidence: judgePredictions(probabilities, labels, numClasses).confidence,
     reliability,
     calibrated: {
       temperature,

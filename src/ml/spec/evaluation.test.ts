@@ -16,7 +16,7 @@ const probabilities = Float32Array.from(
 );
 
 describe('figures of predictions', () => {
-  const figures = judgePredictions(probabilities, labels);
+  const figures = judgePredictions(probabilities, labels, 10);
 
   it('count what is right', () => {
     expect(figures.numRows).toBe(6);
@@ -32,13 +32,13 @@ describe('figures of predictions', () => {
   });
 
   it('stay finite where the right class got nothing', () => {
-    const { loss } = judgePredictions(Float32Array.from(sure(1, 1)), Uint8Array.of(0));
+    const { loss } = judgePredictions(Float32Array.from(sure(1, 1)), Uint8Array.of(0), 10);
     expect(loss).toBeCloseTo(-Math.log(1e-7), 5);
   });
 
   it('pass on what is not a number', () => {
     const broken = new Float32Array(10).fill(Number.NaN);
-    expect(judgePredictions(broken, Uint8Array.of(0)).loss).toBeNaN();
+    expect(judgePredictions(broken, Uint8Array.of(0), 10).loss).toBeNaN();
   });
 
   it('fill the confusion matrix, actual by predicted', () => {
@@ -58,7 +58,7 @@ describe('figures of predictions', () => {
 
   it('give null where a figure is not defined', () => {
     expect(figures.perClass[3]).toEqual({ precision: null, recall: null, f1: null, support: 0 });
-    const missed = judgePredictions(Float32Array.from(sure(1, 0.9)), Uint8Array.of(0));
+    const missed = judgePredictions(Float32Array.from(sure(1, 0.9)), Uint8Array.of(0), 10);
     expect(missed.perClass[0]).toEqual({ precision: null, recall: 0, f1: 0, support: 1 });
     expect(missed.perClass[1]).toEqual({ precision: 0, recall: null, f1: 0, support: 0 });
   });

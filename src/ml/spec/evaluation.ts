@@ -1,7 +1,6 @@
 /**
  * What follows from predictions: confusion, accuracy, loss and figures of each class. Pure; `confusions.ts` reads the worst confusions out of it.
  */
-import { CLASS_NAMES, NUM_CLASSES } from '../../fashion.ts';
 import type { Reliability } from './calibration.ts';
 
 /** Keeps the logarithm of a probability that was rounded to 0 finite. */
@@ -19,11 +18,13 @@ export interface ClassFigures {
 export interface Evaluation {
   /** Name of the file the rows came from. */
   readonly data: string;
+  /** By label. */
+  readonly classNames: readonly string[];
   readonly numRows: number;
   readonly accuracy: number;
   /** Mean cross-entropy in nats. */
   readonly loss: number;
-  /** `confusion[actual][predicted]` counts, 10 × 10. */
+  /** `confusion[actual][predicted]` counts, classes × classes. */
   readonly confusion: readonly (readonly number[])[];
   readonly perClass: readonly ClassFigures[];
   /** `[n]` predicted label of each row. */
@@ -49,25 +50,24 @@ export type PredictionFigures = Pick<
 >;
 
 /**
- * @param probabilities `[n · 10]`.
- * @param labels `[n]`, 0–9.
+ * @param probabilities `[n · numClasses]`.
+ * @param labels `[n]`.
  */
 export function judgePredictions(
   probabilities: Float32Array,
   labels: Uint8Array,
+  numClasses: number,
 ): PredictionFigures {
   const numRows = labels.length;
   const predicted = new Uint8Array(numRows);
   const confidence = new Float32Array(numRows);
-  const confusion = Array.from({ length: NUM_CLASSES }, () =>
-    new Array<number>(NUM_CLASSES).fill(0),
-  );
+  const confusion = Array.from({ length: numClasses }, () => new Array<number>(numClasses).fill(0));
   let numRight = 0;
   let loss = 0;
   labels.forEach((label, row) => {
-    const scores = probabilities.subarray(row * NUM_CLASSES, (row + 1) * NUM_CLASSES);
+    const scores = probabilities.subarray(row * numClasses, (row + 1) * numClasses);
     let best = 0;
-    for (let other = 1; other < NUM_CLASSES; other++) {
+    for (let other = 1; other < numClasses; other++) {
       if ((scores[other] as number) > (scores[best] as number)) best = other;
     }
     predicted[row] = best;
@@ -82,7 +82,7 @@ export function judgePredictions(
     accuracy: numRows ? numRight / numRows : 0,
     loss: numRows ? loss / numRows : 0,
     confusion,
-    perClass: CLASS_NAMES.map((_, label) => judgeClass(confusion, label)),
+    perClass: confusion.map((_, label) => judgeClass(confusion, label)),
     predicted,
     confidence,
   };

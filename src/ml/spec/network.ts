@@ -2,7 +2,7 @@
  * Owns the architectures: each network as a list of layers, and what follows from the list — output
  * shapes, parameters, multiply-adds. Pure; `build.ts` makes the tf.layers model.
  */
-import { NUM_CLASSES, SIDE } from '../../fashion.ts';
+import { FASHION_MNIST, SIDE } from '../../fashion.ts';
 
 export type LayerSpec =
   | {
@@ -46,7 +46,11 @@ const maxPool: LayerSpec = { kind: 'maxPool' };
 const flatten: LayerSpec = { kind: 'flatten' };
 const dropout: LayerSpec = { kind: 'dropout' };
 const hidden = (units: number): LayerSpec => ({ kind: 'dense', units, activation: 'relu' });
-const logits: LayerSpec = { kind: 'dense', units: NUM_CLASSES, activation: 'linear' };
+const logits: LayerSpec = {
+  kind: 'dense',
+  units: FASHION_MNIST.classNames.length,
+  activation: 'linear',
+};
 
 /**
  * Pooling comes before normalisation and ReLU, which then have a quarter of the values to work on.

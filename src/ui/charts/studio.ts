@@ -11,9 +11,12 @@ import { parse, type TooltipHandler, View } from 'vega';
 import { expressionInterpreter } from 'vega-interpreter';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import { type Canvas, type LineChart, MAX_POINTS, type MatrixChart } from './charts.ts';
-import { align } from './series.ts';
+import { align, wholeTicks } from './series.ts';
 import styles from './studio.module.css';
 import { DRAW, type Drawable, type VisLayer, type VisMark, type VisSpec } from './vegaEmbed.ts';
+
+/** Of a line chart's horizontal axis, about. */
+const MAX_X_TICKS = 6;
 
 /** Pixels around a matrix: room for half a stroke. */
 const MATRIX_PADDING = 1;
@@ -149,7 +152,7 @@ function dressLines(
         type: 'quantitative',
         title: chart.xTitle,
         scale: { domain: [...chart.xDomain], nice: false },
-        axis: { format: 'd', tickMinStep: 1, tickCount: 6, grid: false },
+        axis: { format: 'd', values: wholeTicks(chart.xDomain, MAX_X_TICKS), grid: false },
       },
       tooltip: [
         { field: 'x', type: 'quantitative', title: chart.xTitle, format: '.2~f' },

@@ -36,7 +36,13 @@ export function DataRoom() {
             onChange={setPart}
           />
           <div className={styles.pictures}>
-            <ClassList part={part} counts={counts} label={label} onChange={setLabel} />
+            <ClassList
+              part={part}
+              classNames={info.spec.classNames}
+              counts={counts}
+              label={label}
+              onChange={setLabel}
+            />
             {/* Other data, another part, another class: the browser begins anew, on page one. */}
             <GarmentBrowser
               key={`${info.trainFile}|${info.testFile}|${info.numTrain}|${info.numTest}|${part}|${label}`}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_RECIPE } from '../../ml/spec/recipe.ts';
+import { NETWORK_PRESETS } from '../../network/presets.ts';
 import type { RunSummary } from '../../session/state.ts';
 import { differences, RUN_COLUMNS, sortRuns } from './runRows.ts';
 
@@ -9,7 +10,7 @@ const RECIPE = { ...DEFAULT_RECIPE, augment: 'none', seed: 7 } as const;
 function makeRun(id: string, change: Partial<RunSummary> = {}): RunSummary {
   return {
     id,
-    network: 'classic',
+    network: NETWORK_PRESETS.classic.spec,
     recipe: RECIPE,
     backend: 'wasm',
     dataName: 'sample_train.csv.gz',
@@ -98,7 +99,7 @@ describe('sortRuns', () => {
 describe('differences', () => {
   it('names only what differs, in the words of the controls', () => {
     const other = makeRun('b', {
-      network: 'small',
+      network: NETWORK_PRESETS.small.spec,
       recipe: { ...RECIPE, augment: 'light', seed: 8 },
     });
     expect(differences([makeRun('a'), other])).toEqual([

@@ -1,8 +1,7 @@
 /** Rows of the table of finished runs: their figures, their order, and what their settings differ in. */
 
 import { titleOfBackend } from '../../engine/backends.ts';
-import { NETWORKS } from '../../ml/spec/network.ts';
-import { KNOBS, type Recipe } from '../../ml/spec/recipe.ts';
+import { describeValue, knobOf, RECIPE_FIELDS } from '../../ml/spec/recipe.ts';
 import type { RunSummary } from '../../session/state.ts';
 import { formatCount, formatDuration, formatPercent } from '../controls/figures.ts';
 
@@ -32,7 +31,7 @@ export const RUN_COLUMNS: { readonly [Column in RunColumn]: RunColumnSpec } = {
   network: {
     kind: 'word',
     title: 'Network',
-    read: (run) => titleOf(run.network),
+    read: (run) => run.network.title,
     show: (it) => it,
   },
   backend: {
@@ -104,11 +103,6 @@ function best(
   return winner === null ? null : read(winner);
 }
 
-/** A network's title, also of one that this version of the app no longer has. */
-export function titleOf(network: string): string {
-  return Object.values(NETWORKS).find(({ name }) => name === network)?.title ?? network;
-}
-
 export interface RunOrder {
   readonly column: RunColumn;
   readonly direction: 'ascending' | 'descending';
@@ -142,22 +136,13 @@ export interface Difference {
 /** What sets the runs apart, besides their results. Empty where they only repeat each other. */
 export function differences(runs: readonly RunSummary[]): readonly Difference[] {
   const all: Difference[] = [
-    { title: 'Network', values: runs.map((run) => titleOf(run.network)) },
+    { title: 'Network', values: runs.map((run) => run.network.title) },
     { title: 'Backend', values: runs.map((run) => titleOfBackend(run.backend)) },
     { title: 'Data', values: runs.map((run) => run.dataName) },
-    ...(Object.keys(KNOBS) as (keyof Recipe)[]).map((field) => ({
-      title: KNOBS[field].title,
-      values: runs.map((run) => describeSetting(run.recipe, field)),
+    ...RECIPE_FIELDS.map((field) => ({
+      title: knobOf(field).title,
+      values: runs.map((run) => describeValue(field, run.recipe)),
     })),
   ];
   return all.filter(({ values }) => new Set(values).size > 1);
-}
-
-function describeSetting(recipe: Recipe, field: keyof Recipe): string {
-  const value = recipe[field];
-  const knob = KNOBS[field];
-  if (knob.kind === 'choice') {
-    return knob.choices.find((choice) => choice.value === value)?.title ?? String(value);
-  }
-  return String(value);
 }

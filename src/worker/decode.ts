@@ -1,9 +1,8 @@
 /**
- * Owns the edge where a picture file becomes pixels: the browser's own decoders, after the file's
- * headers have been checked.
+ * Where an image file becomes pixels: the browser's own decoders, after the file's headers have been
+ * checked.
  */
-import { checkPictureBytes, PictureError, readPictureHeader } from '../../image/files.ts';
-import type { Picture } from '../../image/picture.ts';
+import { checkPictureBytes, PictureError, readPictureHeader } from '../image/files.ts';
 
 /** Longest edge that is read back: plenty for 28 pixels, and a canvas that phones can hold. */
 const DECODED_SIDE = 1024;
@@ -14,7 +13,7 @@ const DECODED_SIDE = 1024;
  *
  * @throws PictureError for whatever is wrong with the file
  */
-export async function decodePicture(file: File): Promise<Picture> {
+export async function decodePicture(file: File): Promise<ImageData> {
   checkPictureBytes(file.name, file.size);
   const bytes = await file.arrayBuffer().catch(() => {
     throw new PictureError(`“${file.name}” cannot be read. Is it still where it was?`);
@@ -33,9 +32,7 @@ export async function decodePicture(file: File): Promise<Picture> {
     const scale = Math.min(1, DECODED_SIDE / Math.max(bitmap.width, bitmap.height));
     const width = Math.max(1, Math.round(bitmap.width * scale));
     const height = Math.max(1, Math.round(bitmap.height * scale));
-    const canvas = document.createElement('canvas');
-    canvas.width = width;
-    canvas.height = height;
+    const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext('2d', { willReadFrequently: true });
     if (!context) throw new PictureError(`There is no memory left to decode “${file.name}”.`);
     context.imageSmoothingQuality = 'high';

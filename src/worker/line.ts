@@ -1,8 +1,9 @@
 /**
- * Owns the life of a worker: starts it, answers every pending call when it dies, ends it. Comlink
- * alone leaves calls to a dead worker unanswered for ever.
+ * A line to one worker, which answers every pending call when the worker dies: Comlink alone leaves
+ * calls to a dead worker unanswered for ever.
  */
 import * as Comlink from 'comlink';
+import './abortSignal.ts';
 
 /** A worker stopped before it answered. The message is for people. */
 export class WorkerLostError extends Error {
@@ -13,9 +14,14 @@ export class WorkerLostError extends Error {
 export interface WorkerLine<Api> {
   /**
    * Runs `use` on the worker's API.
+   * @param use is handed a signal that may be passed on as an argument: it aborts as `signal` does,
+   *   and when the call is over.
    * @throws {WorkerLostError} when the worker dies or is ended first; else what the worker throws.
    */
-  call<Result>(use: (api: Comlink.Remote<Api>) => Promise<Result>): Promise<Result>;
+  call<Result>(
+    use: (api: Comlink.Remote<Api>, signal: AbortSignal) => Promise<Result>,
+    signal?: AbortSignal,
+  ): Promise<Result>;
   /** Resolves when no call is under way. */
   idle(): Promise<void>;
   /** Declares the worker dead for `reason`: pending calls reject, `onLost` listeners hear of it. */
@@ -26,7 +32,7 @@ export interface WorkerLine<Api> {
 
 /**
  * Connects to a worker.
- * @param endpoint the worker (or, in tests, a message port).
+ * @param endpoint the worker, or a message port to one.
  * @param terminate ends the thread behind `endpoint`.
  * @param onLost called once if the worker dies by itself or through `fail`.
  */
@@ -67,16 +73,25 @@ export function openLine<Api>(
   });
 
   return {
-    call(use) {
+    call(use, signal) {
       if (closed) return Promise.reject(closed);
+      const ending = new AbortController();
+      const abort = () => ending.abort();
+      if (signal?.aborted) abort();
+      signal?.addEventListener('abort', abort);
       return new Promise((resolve, reject) => {
-        pendingRejects.add(reject);
-        use(api)
-          .then(resolve, reject)
-          .finally(() => {
-            pendingRejects.delete(reject);
-            if (pendingRejects.size === 0) tellIdle();
-          });
+        const settle = () => {
+          pendingRejects.delete(rejectLost);
+          signal?.removeEventListener('abort', abort);
+          abort();
+          if (pendingRejects.size === 0) tellIdle();
+        };
+        const rejectLost = (error: WorkerLostError) => {
+          settle();
+          reject(error);
+        };
+        pendingRejects.add(rejectLost);
+        use(api, ending.signal).then(resolve, reject).finally(settle);
       });
     },
     idle() {

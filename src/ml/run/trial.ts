@@ -1,22 +1,20 @@
 /**
- * Owns trying out the backend in charge: real training steps of a network, as a run takes them, on
- * made-up pictures.
+ * A trial of the engine in charge: real training steps of a network, as a run takes them, on made-up
+ * images.
  */
 import * as tf from '@tensorflow/tfjs';
-import type { Dataset } from '../data/dataset.ts';
-import { timeSteps } from '../engine/timing.ts';
-import { NUM_CLASSES, PIXELS } from '../fashion.ts';
-import { createBatches } from '../ml/run/batches.ts';
-import { buildModel } from '../ml/run/build.ts';
-import { prepareTrainer, TrainingError } from '../ml/run/train.ts';
-import { nextTurn } from '../ml/run/yielding.ts';
-import type { NetworkName } from '../ml/spec/network.ts';
-import type { Recipe } from '../ml/spec/recipe.ts';
-import { NETWORK_PRESETS } from '../network/presets.ts';
-import { resolveNetwork } from '../network/spec.ts';
-import { createRandom } from '../random.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { timeSteps } from '../../engine/timing.ts';
+import { FASHION_MNIST, PIXELS } from '../../fashion.ts';
+import { type NetworkSpec, resolveNetwork } from '../../network/spec.ts';
+import { createRandom } from '../../random.ts';
+import type { Recipe } from '../spec/recipe.ts';
+import { createBatches } from './batches.ts';
+import { buildModel } from './build.ts';
+import { prepareTrainer, TrainingError } from './train.ts';
+import { nextTurn } from './yielding.ts';
 
-/** A step takes as long at any rate; at this one noise for pictures cannot make the loss diverge. */
+/** A step takes as long at any rate; at this one noise for images cannot make the loss diverge. */
 const LEARNING_RATE = 1e-4;
 
 /** What a trial came to; see `Trial`. */
@@ -32,19 +30,20 @@ export interface TrialTiming {
  * @throws {TrainingError} where loss or weights are not numbers.
  */
 export async function tryTraining(
-  networkName: NetworkName,
+  spec: NetworkSpec,
   recipe: Recipe,
   budgetMs: number,
 ): Promise<TrialTiming> {
   const { batchSize } = recipe;
+  const numClasses = FASHION_MNIST.classNames.length;
   const startMs = performance.now();
-  const network = resolveNetwork(NETWORK_PRESETS[networkName].spec, NUM_CLASSES);
+  const network = resolveNetwork(spec, numClasses);
   const model = buildModel(network, recipe);
   const dataset = makeNoise(4 * batchSize);
   const rows = Uint32Array.from({ length: 4 * batchSize }, (_, row) => row);
   let figures: tf.Tensor1D[] = [];
   let from = 0;
-  const makeBatch = createBatches(dataset, recipe, batchSize, NUM_CLASSES);
+  const makeBatch = createBatches(dataset, recipe, batchSize, numClasses);
   const trainer = await prepareTrainer(model, network, recipe, dataset, batchSize);
   const readyMs = performance.now();
   /** Of the next step, as training does it. */
@@ -68,7 +67,7 @@ export async function tryTraining(
           const values = await stacked.data<'float32'>();
           stacked.dispose();
           if (!values.every(Number.isFinite) || !(await trainer.isSound())) {
-            throw new TrainingError('Its calculations went wrong: not all of them gave numbers.');
+            throw new TrainingError('Its calculations went wrong: they gave NaN or infinity.');
           }
           trainer.sync();
         },
@@ -89,6 +88,7 @@ function makeNoise(numRows: number): Dataset {
   for (let at = 0; at < pixels.length; at++) pixels[at] = 256 * random();
   return {
     pixels,
-    labels: Uint8Array.from({ length: numRows }, (_, row) => row % NUM_CLASSES),
+    labels: Uint8Array.from({ length: numRows }, (_, row) => row % FASHION_MNIST.classNames.length),
+    spec: FASHION_MNIST,
   };
 }
