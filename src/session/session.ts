@@ -17,7 +17,6 @@ import { browserLines, createLines, type LineOpeners } from './lines.ts';
 import { INITIAL_STATE, type SessionState } from './state.ts';
 import { createTraining, type TrainingActions } from './training.ts';
 
-export type { GarmentPage } from '../data/dataset.ts';
 export type { Lookalikes } from '../worker/model.worker.ts';
 export type { ImageActions } from './images.ts';
 
