@@ -1,12 +1,8 @@
 /**
- * Owns the question whether the backend in charge takes whole training steps by itself, without
- * TensorFlow.js's tensors between forward, backward and optimizer: WebGL does, where its shaders hold
- * what they promise on this device. The training loop asks here and knows no backend.
+ * Trainers by the types of the version before; no backend has one any more, and the training loop
+ * takes its steps in TensorFlow.js's operations.
  */
 import type * as tf from '@tensorflow/tfjs';
-import { isRemoved } from './webgl/replacements.ts';
-import { trainsRightly } from './webgl/selfCheck.ts';
-import { WebGLTrainer } from './webgl/trainer.ts';
 
 export type OptimizerKnobs =
   | {
@@ -116,8 +112,7 @@ export interface Trainer {
   dispose(): void;
 }
 
-/** @returns null where the backend does not train by itself, or not such a network. */
-export async function createTrainer(request: TrainerRequest): Promise<Trainer | null> {
-  if (isRemoved('TrainingStep')) return null;
-  return (await trainsRightly()) ? WebGLTrainer.create(request) : null;
+/** Always null. */
+export async function createTrainer(_request: TrainerRequest): Promise<Trainer | null> {
+  return null;
 }

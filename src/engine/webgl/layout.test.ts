@@ -11,7 +11,7 @@ describe('how numbers lie in textures', () => {
     expect([layout.textureWidth, layout.textureHeight]).toEqual([4 * 3, 3 * 11]);
   });
 
-  it('puts pictures side by side where the texture would be too high', () => {
+  it('puts images side by side where the texture would be too high', () => {
     const layout = layOut([1024, 28, 28, 32], GUARANTEED_SIDE);
     expect(layout.textureHeight).toBeLessThanOrEqual(GUARANTEED_SIDE);
     expect(layout.textureWidth).toBeLessThanOrEqual(GUARANTEED_SIDE);
@@ -19,7 +19,7 @@ describe('how numbers lie in textures', () => {
     expect(places).toBeGreaterThanOrEqual(1024 * 28 * layout.blocks * layout.groups);
   });
 
-  it('takes four rows of a matrix for a picture', () => {
+  it('takes four rows of a matrix for a image', () => {
     const { batch, width, channels } = layOutMatrix(64, 1600, GUARANTEED_SIDE);
     expect([batch, width, channels]).toEqual([16, 4, 1600]);
   });
@@ -29,8 +29,8 @@ describe('how numbers lie in textures', () => {
     const first = plan.add(3, 6);
     const second = plan.add(2, 1500);
     const lines = emptyLines(plan.numLines);
-    fillRegion(lines, first, 0, new Array(18).fill(1));
-    fillRegion(lines, second, 1, new Array(1500).fill(2));
+    fillRegion(lines, { region: first, firstRow: 0, depth: 3 }, new Array(18).fill(1));
+    fillRegion(lines, { region: second, firstRow: 1, depth: 1 }, new Array(1500).fill(2));
     expect(lines.filter((value) => value === 1)).toHaveLength(18);
     expect(lines.filter((value) => value === 2)).toHaveLength(1500);
     // Columns are filled up to fours: row 1 starts two texels on.
