@@ -13,6 +13,7 @@ import {
   Misfit,
   type Shape,
   sizeOf,
+  type WeightRole,
   type WeightSpec,
 } from './layers.ts';
 
@@ -282,4 +283,26 @@ function endWithOutput(
 /** Names one weight of a network: the node's id, then the weight's name in it. */
 export function weightKey(nodeId: string, weightName: string): string {
   return `${nodeId}/${weightName}`;
+}
+
+/** The weights of a network by key, in the order of its nodes. */
+export interface WeightKeys {
+  readonly trainable: readonly string[];
+  /** Means and variances of batch normalisation. */
+  readonly statistics: readonly string[];
+  /** Those that weight decay acts on. */
+  readonly decaying: ReadonlySet<string>;
+}
+
+export function weightKeys({ nodes }: Network): WeightKeys {
+  const all = nodes.flatMap(({ node, weights }) =>
+    weights.map(({ name, role }) => ({ key: weightKey(node.id, name), role })),
+  );
+  const keysOf = (isWanted: (role: WeightRole) => boolean) =>
+    all.filter(({ role }) => isWanted(role)).map(({ key }) => key);
+  return {
+    trainable: keysOf((role) => role !== 'statistic'),
+    statistics: keysOf((role) => role === 'statistic'),
+    decaying: new Set(keysOf((role) => role === 'kernel')),
+  };
 }

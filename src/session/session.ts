@@ -730,6 +730,8 @@ export function createSession(parts: SessionParts = browserParts): Session {
         ignoreLoss(takeLiveCard());
         return;
       }
+      case 'ready':
+        return;
       case 'step': {
         const { step, epoch, loss, accuracy, learningRate, imagesPerSecond, elapsedMs } = event;
         const trainPoints = thin([...run.trainPoints, { step, loss, accuracy }]);

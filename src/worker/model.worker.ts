@@ -7,7 +7,7 @@ import * as Comlink from 'comlink';
 import { type Dataset, selectRows, splitRows } from '../data/dataset.ts';
 import type { BackendName, EngineInfo, EngineWish } from '../engine/backends.ts';
 import { type EngineError, startEngine } from '../engine/engine.ts';
-import { PIXELS } from '../fashion.ts';
+import { NUM_CLASSES, PIXELS } from '../fashion.ts';
 import { exportFileName, exportZip, importFiles } from '../formats/zip.ts';
 import { normalizePicture } from '../image/normalize.ts';
 import type { Picture, PictureSettings } from '../image/picture.ts';
@@ -18,10 +18,12 @@ import { createNeighbourhood, type Neighbourhood } from '../ml/run/neighbours.ts
 import { predictRows } from '../ml/run/predict.ts';
 import { type TrainEvent, TrainingControl, TrainingError, train } from '../ml/run/train.ts';
 import { findHeldOut, MAX_NAME_LENGTH, type ModelCard } from '../ml/spec/modelCard.ts';
-import { NETWORKS, type NetworkName } from '../ml/spec/network.ts';
+import type { NetworkName } from '../ml/spec/network.ts';
 import type { Recipe } from '../ml/spec/recipe.ts';
 import type { Classification } from '../ml/spec/verdict.ts';
 import { judge } from '../ml/spec/verdict.ts';
+import { NETWORK_PRESETS } from '../network/presets.ts';
+import { resolveNetwork } from '../network/spec.ts';
 import * as store from '../store/models.ts';
 import type { Library } from '../store/records.ts';
 import { tryTraining } from './trial.ts';
@@ -118,7 +120,8 @@ const api = {
   ): Promise<ModelCard> {
     if (run) throw new TrainingError('A run is under way. Stop it before you start another.');
     const { dataset, name } = demandData('train');
-    const { id, network, recipe } = request;
+    const { id, recipe } = request;
+    const network = resolveNetwork(NETWORK_PRESETS[request.network].spec, NUM_CLASSES);
     const control = new TrainingControl();
     run = control;
     neighbourhood = null;
@@ -126,10 +129,10 @@ const api = {
     const model = buildModel(network, recipe);
     let card: ModelCard = {
       id,
-      name: `${NETWORKS[network].title}, ${name}`.slice(0, MAX_NAME_LENGTH),
+      name: `${network.spec.title}, ${name}`.slice(0, MAX_NAME_LENGTH),
       createdAt: new Date().toISOString(),
       origin: 'trained',
-      network,
+      network: request.network,
       numParams: model.countParams(),
       recipe,
       data: null,

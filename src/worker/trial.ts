@@ -6,11 +6,14 @@ import * as tf from '@tensorflow/tfjs';
 import type { Dataset } from '../data/dataset.ts';
 import { timeSteps } from '../engine/timing.ts';
 import { NUM_CLASSES, PIXELS } from '../fashion.ts';
+import { createBatches } from '../ml/run/batches.ts';
 import { buildModel } from '../ml/run/build.ts';
-import { prepareStep, TrainingError } from '../ml/run/train.ts';
+import { prepareTrainer, TrainingError } from '../ml/run/train.ts';
 import { nextTurn } from '../ml/run/yielding.ts';
 import type { NetworkName } from '../ml/spec/network.ts';
 import type { Recipe } from '../ml/spec/recipe.ts';
+import { NETWORK_PRESETS } from '../network/presets.ts';
+import { resolveNetwork } from '../network/spec.ts';
 import { createRandom } from '../random.ts';
 
 /** A step takes as long at any rate; at this one noise for pictures cannot make the loss diverge. */
@@ -29,22 +32,24 @@ export interface TrialTiming {
  * @throws {TrainingError} where loss or weights are not numbers.
  */
 export async function tryTraining(
-  network: NetworkName,
+  networkName: NetworkName,
   recipe: Recipe,
   budgetMs: number,
 ): Promise<TrialTiming> {
   const { batchSize } = recipe;
   const startMs = performance.now();
+  const network = resolveNetwork(NETWORK_PRESETS[networkName].spec, NUM_CLASSES);
   const model = buildModel(network, recipe);
   const dataset = makeNoise(4 * batchSize);
   const rows = Uint32Array.from({ length: 4 * batchSize }, (_, row) => row);
   let figures: tf.Tensor1D[] = [];
   let from = 0;
-  const trainStep = await prepareStep(model, network, recipe, dataset, batchSize);
+  const makeBatch = createBatches(dataset, recipe, batchSize, NUM_CLASSES);
+  const trainer = await prepareTrainer(model, network, recipe, dataset, batchSize);
   const readyMs = performance.now();
   /** Of the next step, as training does it. */
   const load = () => {
-    trainStep.load(rows.subarray(from, from + batchSize));
+    trainer.load(makeBatch(rows.subarray(from, from + batchSize)));
     from = (from + batchSize) % rows.length;
   };
   try {
@@ -52,7 +57,7 @@ export async function tryTraining(
     const { imagesPerSecond, firstStepMs } = await timeSteps(
       {
         async step() {
-          figures.push(trainStep.run(LEARNING_RATE));
+          figures.push(trainer.step(LEARNING_RATE));
           load();
           await nextTurn();
         },
@@ -62,10 +67,10 @@ export async function tryTraining(
           figures = [];
           const values = await stacked.data<'float32'>();
           stacked.dispose();
-          if (!values.every(Number.isFinite) || !(await trainStep.isSound())) {
+          if (!values.every(Number.isFinite) || !(await trainer.isSound())) {
             throw new TrainingError('Its calculations went wrong: not all of them gave numbers.');
           }
-          trainStep.sync();
+          trainer.sync();
         },
       },
       { batchSize, budgetMs },
@@ -73,7 +78,7 @@ export async function tryTraining(
     return { imagesPerSecond, warmUpMs: readyMs - startMs + firstStepMs };
   } finally {
     tf.dispose(figures);
-    trainStep.dispose();
+    trainer.dispose();
     model.dispose();
   }
 }

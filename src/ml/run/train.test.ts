@@ -3,8 +3,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Dataset } from '../../data/dataset.ts';
 import { startWasmInNode } from '../../engine/stock/wasmInNode.ts';
 import { PIXELS, SIDE } from '../../fashion.ts';
+import { NETWORK_PRESETS, type NetworkPresetName } from '../../network/presets.ts';
+import { type Network, resolveNetwork } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
-import type { NetworkName } from '../spec/network.ts';
+
 import { DEFAULT_RECIPE, type Recipe } from '../spec/recipe.ts';
 import { buildModel } from './build.ts';
 import { evaluateModel } from './evaluate.ts';
@@ -39,22 +41,27 @@ const recipe: Recipe = {
   seed: 5,
 };
 
+const networkOf = (name: NetworkPresetName): Network =>
+  resolveNetwork(NETWORK_PRESETS[name].spec, 10);
+const small = networkOf('small');
+
 interface Run {
   readonly events: readonly TrainEvent[];
-  readonly model: tf.Sequential;
+  readonly model: tf.LayersModel;
 }
 
 /** Trains to the end. `onEvent` may use the control. */
 async function run(
   change: Partial<Recipe> = {},
   onEvent: (event: TrainEvent, control: TrainingControl) => void = () => {},
-  { network = 'small', dataset = toys }: { network?: NetworkName; dataset?: Dataset } = {},
+  { network = 'small', dataset = toys }: { network?: NetworkPresetName; dataset?: Dataset } = {},
 ): Promise<Run> {
   const full = { ...recipe, ...change };
-  const model = buildModel(network, full);
+  const resolved = networkOf(network);
+  const model = buildModel(resolved, full);
   const control = new TrainingControl();
   const events: TrainEvent[] = [];
-  for await (const event of train({ model, network, recipe: full, dataset, control })) {
+  for await (const event of train({ model, network: resolved, recipe: full, dataset, control })) {
     events.push(event);
     onEvent(event, control);
   }
@@ -68,7 +75,7 @@ const recordsOf = (events: readonly TrainEvent[]) =>
 const weightsOf = (model: tf.LayersModel) => model.getWeights().map((weight) => weight.dataSync());
 
 let numTensors = 0;
-let models: tf.Sequential[] = [];
+let models: tf.LayersModel[] = [];
 /** Disposed after the test, which then counts the tensors. */
 function own({ events, model }: Run): readonly TrainEvent[] {
   models.push(model);
@@ -146,9 +153,9 @@ describe('a training run', () => {
   });
 
   it('refuses data that cannot be split', async () => {
-    const model = buildModel('small', recipe);
+    const model = buildModel(small, recipe);
     const dataset = makeToys(1, 4);
-    const events = train({ model, network: 'small', recipe, dataset });
+    const events = train({ model, network: small, recipe, dataset });
     await expect(events.next()).rejects.toThrow(TrainingError);
     model.dispose();
   });
@@ -216,9 +223,9 @@ describe('control of a run', () => {
   });
 
   it('lets the caller leave early', async () => {
-    const model = buildModel('small', recipe);
+    const model = buildModel(small, recipe);
     models.push(model);
-    for await (const event of train({ model, network: 'small', recipe, dataset: toys })) {
+    for await (const event of train({ model, network: small, recipe, dataset: toys })) {
       if (event.kind === 'step') break;
     }
   });
@@ -249,11 +256,11 @@ describe('the weights in the end', () => {
   });
 
   it('are the last good ones where they stop being numbers', async () => {
-    const model = buildModel('small', recipe);
+    const model = buildModel(small, recipe);
     models.push(model);
     const wild = { ...recipe, optimizer: 'sgd', learningRate: 1e39 } as const;
     const failure = (async () => {
-      for await (const _ of train({ model, network: 'small', recipe: wild, dataset: toys }));
+      for await (const _ of train({ model, network: small, recipe: wild, dataset: toys }));
     })();
     await expect(failure).rejects.toThrow(/no longer numbers.*a tenth.*last good weights/);
     expect(
