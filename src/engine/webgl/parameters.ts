@@ -248,8 +248,7 @@ export class Parameters {
 
     const roles = emptyLines(numLines);
     for (const { region, firstRow, depth, role, shape } of places) {
-      const columns = shape.at(-1) ?? 1;
-      const numRows = sizeOf(shape) / columns;
+      const numRows = sizeOf(shape) / region.columns;
       const texel = [Number(role === 'kernel'), Number(role === 'statistic'), 0, 0];
       for (let row = 0; row < numRows; row++) {
         const start = region.start + rowAt({ firstRow, depth }, row) * region.groups;

@@ -200,7 +200,7 @@ export function concatenate(inputs: readonly Layout[], output: Layout): ProgramS
   });
   const isAligned = inputs.every(({ channels }) => channels % 4 === 0);
   const groupOf = (first: number) => (first === 0 ? 'group' : `(group - ${first / 4})`);
-  const four = `vec4 at(int n, int y, int block, int group, int layer) {
+  const four = `vec4 channelsAt(int n, int y, int block, int group, int layer) {
 ${parts
   .map(
     ({ layout, sampler, first, end }) =>
@@ -218,7 +218,7 @@ ${parts
   .join('\n')}
   return 0.0;
 }
-vec4 at(int n, int y, int block, int group, int layer) {
+vec4 channelsAt(int n, int y, int block, int group, int layer) {
   int channel = group * 4;
   return vec4(
     one(n, y, block, channel, layer), one(n, y, block, channel + 1, layer),
@@ -233,7 +233,7 @@ ${isAligned ? four : one}
 void main() {${place(output)}
 ${write(
   output,
-  SUBLAYERS.map((layer) => `at(n, y, block, group, ${layer})`),
+  SUBLAYERS.map((layer) => `channelsAt(n, y, block, group, ${layer})`),
 )}
 }`,
   };
@@ -247,7 +247,7 @@ export function concatenateGradient(
   sink: Sink,
 ): ProgramSpec {
   const isAligned = first % 4 === 0 && input.channels % 4 === 0;
-  const four = `vec4 at(int n, int y, int block, int group, int layer) {
+  const four = `vec4 channelsAt(int n, int y, int block, int group, int layer) {
   return ${fetch('gradients', output, ['n', 'y', 'block', `(group + ${first >> 2})`, 'layer'])};
 }`;
   const one = `float one(int n, int y, int block, int channel, int layer) {
@@ -255,7 +255,7 @@ export function concatenateGradient(
   channel += ${first};
   return ${fetch('gradients', output, ['n', 'y', 'block', '(channel >> 2)', 'layer'])}[channel & 3];
 }
-vec4 at(int n, int y, int block, int group, int layer) {
+vec4 channelsAt(int n, int y, int block, int group, int layer) {
   int channel = group * 4;
   return vec4(
     one(n, y, block, channel, layer), one(n, y, block, channel + 1, layer),
@@ -270,7 +270,7 @@ ${behindText(sink.activation)}${isAligned ? four : one}
 void main() {${place(input)}
 ${writeGradients(
   input,
-  SUBLAYERS.map((layer) => `at(n, y, block, group, ${layer})`),
+  SUBLAYERS.map((layer) => `channelsAt(n, y, block, group, ${layer})`),
   sink,
 )}
 }`,
