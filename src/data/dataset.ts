@@ -5,6 +5,9 @@
 import { NUM_CLASSES, PIXELS } from '../fashion.ts';
 import { createRandom } from '../random.ts';
 
+/** Data comes as two files: one to learn from, one to test on. */
+export type PartName = 'train' | 'test';
+
 /** `n` pictures. Pixels are kept as bytes (0–255) and divided by 255 only when a batch is made. */
 export interface Dataset {
   /** `[n · 784]`, row by row, 0 black to 255 white. */
@@ -35,7 +38,7 @@ export interface Split {
 }
 
 /** Pictures in the data set. */
-export function countRows(dataset: Dataset): number {
+function countRows(dataset: Dataset): number {
   return dataset.labels.length;
 }
 

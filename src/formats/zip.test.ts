@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { strToU8, unzipSync, zipSync } from 'fflate';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CLASS_NAMES } from '../fashion.ts';
-import { makeCard, makeModel, probe } from './fixtures.ts';
 import { FormatError } from './formatError.ts';
+import { makeCard, makeModel, probe } from './testing/smallModel.ts';
 import { exportFileName, exportZip, importFiles, type NamedFile } from './zip.ts';
 
 /** A JSON tree that tests may bend. */

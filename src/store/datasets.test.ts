@@ -2,7 +2,7 @@ import 'fake-indexeddb/auto';
 import { deleteDB, openDB } from 'idb';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { CachedDataset } from '../data/source.ts';
-import { makePixels } from '../formats/fixtures.ts';
+import { makePixels } from '../formats/testing/smallModel.ts';
 import { closeDatabase } from './database.ts';
 import { datasetCache } from './datasets.ts';
 

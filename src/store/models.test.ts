@@ -2,7 +2,7 @@ import 'fake-indexeddb/auto';
 import * as tf from '@tensorflow/tfjs';
 import { deleteDB, openDB } from 'idb';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { makeCard, makeModel, makePixels, probe } from '../formats/fixtures.ts';
+import { makeCard, makeModel, makePixels, probe } from '../formats/testing/smallModel.ts';
 import { MAX_NAME_LENGTH } from '../ml/spec/modelCard.ts';
 import { closeDatabase, StorageError } from './database.ts';
 import { datasetCache } from './datasets.ts';

@@ -1,7 +1,7 @@
 import 'fake-indexeddb/auto';
 import { deleteDB, openDB } from 'idb';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { makeCard } from '../formats/fixtures.ts';
+import { makeCard } from '../formats/testing/smallModel.ts';
 import { closeDatabase } from './database.ts';
 import type { EngineMemory, RunSummary, Settings } from './records.ts';
 import { listRuns, removeRun, saveRun } from './runs.ts';

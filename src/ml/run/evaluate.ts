@@ -1,56 +1,14 @@
 /**
- * Owns the evaluation of a model on labelled pictures. The figures themselves are in `figures.ts`,
- * which the page may import.
+ * Evaluates a model on labelled images; what follows from the predictions is in `spec/evaluation.ts`.
  */
 import type * as tf from '@tensorflow/tfjs';
 import type { Dataset } from '../../data/dataset.ts';
 import { NUM_CLASSES } from '../../fashion.ts';
-import {
-  type Calibration,
-  measureReliability,
-  type Reliability,
-  softmaxAt,
-  toLogits,
-} from '../spec/calibration.ts';
-import { judgePredictions } from '../spec/evaluation.ts';
+import { type Calibration, measureReliability, softmaxAt, toLogits } from '../spec/calibration.ts';
+import { type Evaluation, judgePredictions } from '../spec/evaluation.ts';
 import { remotenessOf } from '../spec/familiarity.ts';
 import { examineRows } from './features.ts';
 import { predictRows } from './predict.ts';
-
-export interface ClassFigures {
-  /** 0–1; null where undefined (nothing predicted as this class, say). */
-  readonly precision: number | null;
-  readonly recall: number | null;
-  readonly f1: number | null;
-  /** Rows of this class. */
-  readonly support: number;
-}
-
-export interface Evaluation {
-  /** Name of the file the rows came from. */
-  readonly data: string;
-  readonly numRows: number;
-  readonly accuracy: number;
-  /** Mean cross-entropy in nats. */
-  readonly loss: number;
-  /** `confusion[actual][predicted]` counts, 10 × 10. */
-  readonly confusion: readonly (readonly number[])[];
-  readonly perClass: readonly ClassFigures[];
-  /** `[n]` predicted label of each row. */
-  readonly predicted: Uint8Array;
-  /** `[n]` probability of the predicted label, calibrated where the model is. */
-  readonly confidence: Float32Array;
-  /** Of the probabilities as the model gives them, which `loss` is of as well. */
-  readonly reliability: Reliability;
-  /** What calibration makes of them; null where the model has none. */
-  readonly calibrated: {
-    readonly temperature: number;
-    readonly reliability: Reliability;
-    /** Rows too far from the training pictures to be named; null without a measure of that. */
-    readonly numRefused: number | null;
-  } | null;
-  readonly elapsedMs: number;
-}
 
 /**
  * Evaluates a model on every row of a data set. Measures only: neither model nor calibration change.

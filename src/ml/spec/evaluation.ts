@@ -1,12 +1,46 @@
 /**
- * Owns what follows from predictions: confusion, accuracy, loss and figures of each class.
- * Pure; `confusions.ts` reads the worst confusions out of it.
+ * What follows from predictions: confusion, accuracy, loss and figures of each class. Pure; `confusions.ts` reads the worst confusions out of it.
  */
 import { CLASS_NAMES, NUM_CLASSES } from '../../fashion.ts';
-import type { ClassFigures, Evaluation } from '../run/evaluate.ts';
+import type { Reliability } from './calibration.ts';
 
 /** Keeps the logarithm of a probability that was rounded to 0 finite. */
 const SMALLEST_PROBABILITY = 1e-7;
+
+export interface ClassFigures {
+  /** 0–1; null where undefined (nothing predicted as this class, say). */
+  readonly precision: number | null;
+  readonly recall: number | null;
+  readonly f1: number | null;
+  /** Rows of this class. */
+  readonly support: number;
+}
+
+export interface Evaluation {
+  /** Name of the file the rows came from. */
+  readonly data: string;
+  readonly numRows: number;
+  readonly accuracy: number;
+  /** Mean cross-entropy in nats. */
+  readonly loss: number;
+  /** `confusion[actual][predicted]` counts, 10 × 10. */
+  readonly confusion: readonly (readonly number[])[];
+  readonly perClass: readonly ClassFigures[];
+  /** `[n]` predicted label of each row. */
+  readonly predicted: Uint8Array;
+  /** `[n]` probability of the predicted label, calibrated where the model is. */
+  readonly confidence: Float32Array;
+  /** Of the probabilities as the model gives them, which `loss` is of as well. */
+  readonly reliability: Reliability;
+  /** What calibration makes of them; null where the model has none. */
+  readonly calibrated: {
+    readonly temperature: number;
+    readonly reliability: Reliability;
+    /** Rows too far from the training pictures to be named; null without a measure of that. */
+    readonly numRefused: number | null;
+  } | null;
+  readonly elapsedMs: number;
+}
 
 /** What can be said of predictions without knowing where they came from. */
 export type PredictionFigures = Pick<

@@ -27,9 +27,9 @@ export interface Familiarity {
 }
 
 /** Share of held-out pictures that the threshold keeps. */
-export const KEPT_SHARE = 0.95;
+const KEPT_SHARE = 0.95;
 /** With fewer held-out pictures their most distant twentieth would be guesswork. */
-export const MIN_HELD_OUT = 100;
+const MIN_HELD_OUT = 100;
 /** Wider layers are projected to this many values first, which keeps distances well enough. */
 const MAX_WIDTH = 128;
 const MAX_FEATURES = 100_000;

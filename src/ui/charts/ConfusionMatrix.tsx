@@ -6,8 +6,7 @@ import { type KeyboardEvent, useCallback, useMemo, useRef, useState } from 'reac
 import { CLASS_NAMES } from '../../fashion.ts';
 import { formatCount } from '../controls/figures.ts';
 import styles from './ConfusionMatrix.module.css';
-import type { MatrixChart, MatrixLayout } from './charts.ts';
-import type { Canvas } from './studio.ts';
+import type { Canvas, MatrixChart, MatrixLayout } from './charts.ts';
 import { useDrawing, useWidth } from './useDrawing.ts';
 
 export interface Cell {

@@ -1,8 +1,8 @@
 /** Owns the list of classes: how many pictures each has, as bars, and which one is looked at. */
+import type { PartName } from '../../data/dataset.ts';
 import { CLASS_NAMES } from '../../fashion.ts';
 import { formatCount, formatPercent } from '../controls/figures.ts';
 import styles from './ClassList.module.css';
-import type { PartName } from './DataRoom.tsx';
 
 export interface ClassListProps {
   readonly part: PartName;

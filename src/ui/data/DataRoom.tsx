@@ -1,5 +1,6 @@
 /** Owns the Data room: which data is in use, how it is spread over the classes, and its pictures. */
 import { useId, useState } from 'react';
+import type { PartName } from '../../data/dataset.ts';
 import { dataInUse } from '../../session/state.ts';
 import { formatCount } from '../controls/figures.ts';
 import { Placeholder } from '../controls/Placeholder.tsx';
@@ -10,8 +11,6 @@ import styles from './DataRoom.module.css';
 import { GarmentBrowser } from './GarmentBrowser.tsx';
 import { LoadReport } from './LoadReport.tsx';
 import { SourcePicker } from './SourcePicker.tsx';
-
-export type PartName = 'train' | 'test';
 
 export function DataRoom() {
   const data = useSession((state) => state.data);

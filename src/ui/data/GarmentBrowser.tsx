@@ -1,7 +1,7 @@
 /** Owns the grid of pictures: one page of one class at a time; each picture opens to its numbers. */
 import { ChevronLeft, ChevronRight, Shuffle } from 'lucide-react';
 import { type KeyboardEvent, lazy, Suspense, useEffect, useRef, useState } from 'react';
-import type { GarmentPage } from '../../data/dataset.ts';
+import type { GarmentPage, PartName } from '../../data/dataset.ts';
 import { CLASS_NAMES, PIXELS } from '../../fashion.ts';
 import type { DataInfo } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
@@ -9,7 +9,6 @@ import { formatCount } from '../controls/figures.ts';
 import { Garment } from '../controls/Garment.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { session } from '../useSession.ts';
-import type { PartName } from './DataRoom.tsx';
 import styles from './GarmentBrowser.module.css';
 
 // Comes with the first page of pictures: one of them has to be pressed first.

@@ -1,13 +1,13 @@
 /** Owns the choice of data: the full set, the sample, or a person's own CSV files. */
 import { Check, FileUp } from 'lucide-react';
 import { type ReactNode, useRef } from 'react';
+import type { PartName } from '../../data/dataset.ts';
 import { CSV_FILES } from '../../fashion.ts';
 import type { DataInfo, DataState } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { formatCount } from '../controls/figures.ts';
 import { Hint } from '../controls/Hint.tsx';
 import { session } from '../useSession.ts';
-import type { PartName } from './DataRoom.tsx';
 import styles from './SourcePicker.module.css';
 
 export interface SourcePickerProps {

@@ -2,8 +2,8 @@
 import { ChevronLeft, ChevronRight } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { CLASS_NAMES, PIXELS } from '../../fashion.ts';
-import type { Evaluation } from '../../ml/run/evaluate.ts';
 import { rowsTakenFor } from '../../ml/spec/confusions.ts';
+import type { Evaluation } from '../../ml/spec/evaluation.ts';
 import type { Cell } from '../charts/ConfusionMatrix.tsx';
 import { Button } from '../controls/Button.tsx';
 import { SelectField } from '../controls/Field.tsx';

@@ -1,6 +1,6 @@
 /** Owns the table of precision, recall and F1 of each class. */
 import { CLASS_NAMES } from '../../fashion.ts';
-import type { Evaluation } from '../../ml/run/evaluate.ts';
+import type { Evaluation } from '../../ml/spec/evaluation.ts';
 import { formatCount, formatPercent } from '../controls/figures.ts';
 import { Hint } from '../controls/Hint.tsx';
 import styles from './ClassTable.module.css';

@@ -2,8 +2,8 @@
 import { RefreshCw } from 'lucide-react';
 import { useState } from 'react';
 import { CLASS_NAMES, CSV_FILES } from '../../fashion.ts';
-import type { Evaluation } from '../../ml/run/evaluate.ts';
 import { type Confusion, samplingError, worstConfusions } from '../../ml/spec/confusions.ts';
+import type { Evaluation } from '../../ml/spec/evaluation.ts';
 import type { ModelCard } from '../../ml/spec/modelCard.ts';
 import {
   type DataInfo,

@@ -19,7 +19,7 @@ import {
   type RunOrder,
   sortRuns,
   titleOf,
-} from './runs.ts';
+} from './runRows.ts';
 
 /** A chosen run's look. As many runs can be compared as there are looks. */
 const LOOKS: readonly {

@@ -7,7 +7,7 @@ import { Button } from '../controls/Button.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { toast } from '../controls/toast.tsx';
 import { session } from '../useSession.ts';
-import { downloadLiveModel } from './download.ts';
+import { downloadModel } from './downloadModel.ts';
 import styles from './LiveModel.module.css';
 import { ModelFacts } from './ModelFacts.tsx';
 import { NameInput } from './NameInput.tsx';
@@ -133,7 +133,7 @@ function DownloadButton({ isLearning }: { readonly isLearning: boolean }) {
       busy={isExporting}
       onClick={() => {
         setExporting(true);
-        void downloadLiveModel().finally(() => setExporting(false));
+        void downloadModel().finally(() => setExporting(false));
       }}
     >
       {isLearning ? 'Download as it is now' : 'Download as a zip'}

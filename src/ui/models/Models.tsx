@@ -9,7 +9,7 @@ import { Button } from '../controls/Button.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { toast } from '../controls/toast.tsx';
 import { isLiveModelLearning, session, useSession } from '../useSession.ts';
-import { downloadLiveModel } from './download.ts';
+import { downloadModel } from './downloadModel.ts';
 import { KeptModels } from './KeptModels.tsx';
 import { LiveModel } from './LiveModel.tsx';
 import styles from './Models.module.css';
@@ -134,7 +134,7 @@ function FaultNotice({ library, canDownload }: FaultNoticeProps) {
       title={titleOf(library.fault)}
       {...(download && {
         action: (
-          <Button size="small" onClick={() => void downloadLiveModel()}>
+          <Button size="small" onClick={() => void downloadModel()}>
             Download the live model
           </Button>
         ),

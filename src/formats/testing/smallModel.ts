@@ -1,9 +1,7 @@
-/**
- * Owns the small model and the card that tests of files and storage work with. For tests only.
- */
+/** A small model, its card and pixels, for the tests of files and storage. */
 import * as tf from '@tensorflow/tfjs';
-import { NUM_CLASSES, PIXELS, SIDE } from '../fashion.ts';
-import type { ModelCard } from '../ml/spec/modelCard.ts';
+import { NUM_CLASSES, PIXELS, SIDE } from '../../fashion.ts';
+import type { ModelCard } from '../../ml/spec/modelCard.ts';
 
 /** Conv, batch norm, pool, dense, softmax: 2,570 parameters with random values. */
 export function makeModel(seed = 1): tf.Sequential {

@@ -1,4 +1,4 @@
-/** Owns the comparison of finished runs: their figures, their order, and what their settings differ in. */
+/** Rows of the table of finished runs: their figures, their order, and what their settings differ in. */
 
 import { titleOfBackend } from '../../engine/backends.ts';
 import { NETWORKS } from '../../ml/spec/network.ts';

@@ -1,10 +1,10 @@
-/** Owns handing the live model to the person as a file. */
+/** Exports the current model and hands it to the browser as a download. */
 import { download } from '../controls/download.ts';
 import { toast } from '../controls/toast.tsx';
 import { session } from '../useSession.ts';
 
 /** Offers the zip as a download; a failure becomes a short message. */
-export async function downloadLiveModel(): Promise<void> {
+export async function downloadModel(): Promise<void> {
   let exported: Awaited<ReturnType<typeof session.exportModel>>;
   try {
     exported = await session.exportModel();

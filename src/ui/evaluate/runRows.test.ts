@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_RECIPE } from '../../ml/spec/recipe.ts';
 import type { RunSummary } from '../../session/state.ts';
-import { differences, RUN_COLUMNS, sortRuns } from './runs.ts';
+import { differences, RUN_COLUMNS, sortRuns } from './runRows.ts';
 
 /** Fixed where a test looks, whatever the defaults come to be. */
 const RECIPE = { ...DEFAULT_RECIPE, augment: 'none', seed: 7 } as const;

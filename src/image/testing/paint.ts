@@ -1,7 +1,5 @@
-/**
- * Owns the little pictures that the tests of the pipeline are made of.
- */
-import type { Picture } from './picture.ts';
+/** Small painted images for the tests of the image pipeline. */
+import type { Picture } from '../picture.ts';
 
 export type Color = readonly [number, number, number];
 
