@@ -259,20 +259,8 @@ export const LAYERS = {
     multiplyAdds: none,
     stock: (tf, { size, stride, padding }, { name }) =>
       tf.layers.averagePooling2d({ name, poolSize: size, strides: stride, padding }),
-    apply(tf, { node: { size, stride, padding }, inputs: [x] }) {
-      const input = x as tf.Tensor4D;
-      if (padding === 'valid') return tf.avgPool(input, size, stride, padding);
-      // At the edges there are fewer pixels to average, which TensorFlow.js's gradient forgets: it
-      // divides by the whole window. So zeros count as well, and their share is divided out.
-      const [, height, width] = input.shape;
-      const zeros = [height, width].map((length): [number, number] => {
-        const total = Math.max(0, (Math.ceil(length / stride) - 1) * stride + size - length);
-        return [Math.floor(total / 2), Math.ceil(total / 2)];
-      });
-      const pool = (padless: tf.Tensor4D) =>
-        tf.avgPool(tf.pad(padless, [[0, 0], ...zeros, [0, 0]]), size, stride, 'valid');
-      return tf.div(pool(input), pool(tf.ones([1, height, width, 1])));
-    },
+    apply: (tf, { node: { size, stride, padding }, inputs: [x] }) =>
+      tf.avgPool(x as tf.Tensor4D, size, stride, padding),
   }),
 
   globalAverage: layer({

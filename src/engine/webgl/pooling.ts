@@ -133,16 +133,6 @@ function eachInWindow({ input, size, stride, padTop, padLeft }: PoolShape, state
   }`;
 }
 
-/** GLSL: declares `numWithin`: how many pixels of an output's window are inside the image. */
-function numWithinText({ input, size, stride, padTop, padLeft }: PoolShape): string {
-  const along = (at: string, pad: number, length: number) =>
-    `(min(${at} * ${stride} - ${pad} + ${size}, ${length}) - max(${at} * ${stride} - ${pad}, 0))`;
-  return `
-float numWithin(int y, int x) {
-  return float(${along('y', padTop, input.height)} * ${along('x', padLeft, input.width)});
-}`;
-}
-
 const eachPixelOf = (name: string) =>
   SUBLAYERS.map((layer) => `${name}(n, y, block * 4 + ${layer}, group)`);
 
@@ -159,10 +149,10 @@ export function pool(
     samplers: { pixels: 'layered' },
     numOutputs: 4,
     body: `
-${activationText(activation)}${numWithinText(shape)}
-vec4 pooled(int n, int y, int x, int group) {
-  vec4 result = vec4(${isMax ? '-3.4e38' : '0.0'});${eachInWindow(shape, isMax ? 'result = max(result, p);' : 'result += p;')}
-  return ${isMax ? 'result' : 'result / max(numWithin(y, x), 1.0)'};
+${activationText(activation)}vec4 pooled(int n, int y, int x, int group) {
+  vec4 result = vec4(${isMax ? '-3.4e38' : '0.0'});
+  float count = 0.0;${eachInWindow(shape, isMax ? 'result = max(result, p);' : 'result += p; count += 1.0;')}
+  return ${isMax ? 'result' : 'result / max(count, 1.0)'};
 }
 void main() {${place(output)}
 ${write(
@@ -203,15 +193,16 @@ export function poolGradient(kind: 'max' | 'average', shape: PoolShape, sink: Si
   const gradient = fetch('gradients', output, at);
   const term = isMax
     ? `mix(vec4(0.0), ${gradient}, equal(${fetch('places', output, at)}, vec4(float(tap))))`
-    : `${gradient} / numWithin(outY, outX)`;
+    : gradient;
+  // At the edges, too, although the mean is over fewer pixels there: so does TensorFlow.js.
+  const share = (1 / size ** 2).toExponential();
   const strays = (name: string) => (stride === 1 ? '' : `(${name} & 1) != 0 || `);
   return {
     name: `${kind} pooling, gradient`,
     samplers: withSink({ gradients: 'layered', ...(isMax ? { places: 'layered' } : {}) }, sink),
     numOutputs: 4,
     body: `
-${behindText(sink.activation)}${numWithinText(shape)}
-vec4 gradientAt(int n, int y, int x, int group) {
+${behindText(sink.activation)}vec4 gradientAt(int n, int y, int x, int group) {
   vec4 sum = vec4(0.0);
   for (int tap = 0; tap < ${size ** 2}; tap++) {
     int outY = y + ${padTop} - tap / ${size};
@@ -221,7 +212,7 @@ vec4 gradientAt(int n, int y, int x, int group) {
     if (outY >= ${output.height} || outX >= ${output.width}) continue;
     sum += ${term};
   }
-  return sum;
+  return ${isMax ? 'sum' : `sum * ${share}`};
 }
 void main() {${place(input)}
 ${writeGradients(input, eachPixelOf('gradientAt'), sink)}

@@ -98,7 +98,7 @@ const SPECIMENS: readonly NetworkSpec[] = [
     { id: 'both', kind: 'concatenate', from: ['conv1', 'silu'] },
     { id: 'norm', kind: 'batchNorm' },
     { id: 'gelu', kind: 'activation', function: 'gelu' },
-    { id: 'pool1', kind: 'averagePool', size: 3, stride: 2, padding: 'valid' },
+    { id: 'pool1', kind: 'averagePool', size: 3, stride: 2, padding: 'same' },
     { id: 'squeeze', kind: 'globalAverage' },
     { id: 'excite', kind: 'dense', units: 12, bias: true },
     { id: 'sigmoid', kind: 'activation', function: 'sigmoid' },
