@@ -29,7 +29,7 @@ test.describe('training on WebGL', () => {
 
   for (const name of ['small', 'SBatchNorm', 'residualS'] as const) {
     test(`a step of ${name} is that of the cpu backend`, async () => {
-      const { error, at, numWeights } = await page.call('checkStep', name, { batchSize: 4 });
+      const { error, at, numWeights } = await page.call('checkStep', name, { batchSize: 3 });
       expect(numWeights).toBeGreaterThan(5);
       expect(error, at).toBeLessThan(1e-4);
     });
@@ -87,8 +87,8 @@ test.describe('training on WebGL', () => {
   }
 
   for (const without of [
-    ...KERNEL_NAMES.map((name) => ['TrainingStep', name] as const),
     ['TrainingStep'],
+    ['TrainingStep', 'Conv2D', 'MaxPoolGrad'],
     ['DataSlabs'],
     REPLACEMENT_NAMES,
   ] as const) {
