@@ -109,6 +109,20 @@ test.describe('training on WebGL', () => {
     });
   }
 
+  test('a device that compiles shaders wrongly is left to the stock engine', async () => {
+    for (const [misreads, isTinyTaken] of [
+      [['r0 += p.x * g', 'r0 += p.y * g'], false],
+      [['v * 0.39894228', 'v * 0.38'], true],
+    ] as const) {
+      const wrong = await browser.open();
+      await wrong.call('start', { misreads });
+      expect(await wrong.call('isTaken', 'tiny')).toBe(isTinyTaken);
+      // Its layers are checked only where a network has them.
+      expect(await wrong.call('isTaken', 'graph')).toBe(false);
+      await wrong.close();
+    }
+  });
+
   test('a batch is the same however it comes to the device', async () => {
     const { slabs, images, uploaded } = await page.call('lossesByWay', 'tiny', 8);
     expect(slabs?.every(Number.isFinite)).toBe(true);

@@ -262,6 +262,8 @@ const api = {
   async start(options: {
     readonly half?: boolean;
     readonly without?: readonly ReplacementName[];
+    /** What a driver compiles wrongly: shader text, and what it takes it for. */
+    readonly misreads?: readonly [text: string, taken: string];
   }): Promise<string> {
     removed = options.without ?? [];
     removeReplacements(removed);
@@ -272,6 +274,11 @@ const api = {
     await tf.ready();
     const { gl } = webgl().gpgpu;
     countDraws(gl);
+    if (options.misreads) {
+      const [text, taken] = options.misreads;
+      const shaderSource = gl.shaderSource.bind(gl);
+      gl.shaderSource = (shader, source) => shaderSource(shader, source.replaceAll(text, taken));
+    }
     const unmasked = gl.getExtension('WEBGL_debug_renderer_info')?.UNMASKED_RENDERER_WEBGL;
     return String(gl.getParameter(unmasked ?? gl.RENDERER));
   },
@@ -535,6 +542,16 @@ const api = {
       ownBytes: [bytesBefore, ownBytes()],
       ownTensors: [tensorsBefore, tf.memory().numTensors],
     };
+  },
+
+  /** Whether our shaders are taken on this device for a network. */
+  async isTaken(name: MeasuredName | 'graph'): Promise<boolean> {
+    const network = name === 'graph' ? resolveNetwork(SMALL_GRAPH, NUM_CLASSES) : resolve(name);
+    const request = makeRequest(network, makeWeights(network, 1), { batchSize: 4 });
+    const trainer = await createWebGLTrainer(request);
+    trainer?.dispose();
+    tf.dispose([...request.variables.values()]);
+    return trainer !== null;
   },
 
   /** Milliseconds of the check of the device, for a network with common layers and one with others. */

@@ -3,12 +3,9 @@
  * readers of a value gave, and go back through the activation that the value came through. Neither is
  * a draw of its own.
  */
-import { LEAKY_SLOPE } from '../../network/layers.ts';
-import type { NodeOf } from '../../network/spec.ts';
+import { LEAKY_SLOPE, type ActivationName as NetworkActivation } from '../../network/layers.ts';
 import type { SamplerKind } from './device.ts';
 import { fetch, type Layout, SUBLAYERS, withinChannels, write } from './volume.ts';
-
-export type ActivationName = NodeOf<'activation'>['function'];
 
 interface ActivationText {
   /** GLSL: body of `vec4 activate(vec4 x)`. */
@@ -26,7 +23,7 @@ const ERF = `vec4 erf(vec4 x) {
   return sign(x) * (1.0 - sum * exp(-x * x));
 }`;
 
-const TEXTS: Readonly<Record<ActivationName, ActivationText>> = {
+const TEXTS = {
   relu: {
     value: 'return max(x, vec4(0.0));',
     gradient: 'return mix(vec4(0.0), gradient, greaterThan(v, vec4(0.0)));',
@@ -54,7 +51,14 @@ const TEXTS: Readonly<Record<ActivationName, ActivationText>> = {
       'return gradient * (0.5 * (1.0 + erf(v * 0.70710678)) + v * 0.39894228 * exp(-0.5 * v * v));',
     isByOutput: false,
   },
-};
+} satisfies { readonly [Name in NetworkActivation]?: ActivationText };
+
+/** Activations that shaders know. */
+export type ActivationName = keyof typeof TEXTS;
+
+export function isKnown(activation: NetworkActivation): activation is ActivationName {
+  return activation in TEXTS;
+}
 
 /** Whether the gradient follows from what came out, so that what went in need not be kept. */
 export function isByOutput(activation: ActivationName): boolean {

@@ -1,5 +1,5 @@
 /**
- * Owns images as bytes on the device: how they lie in textures, and which of a data set fit there.
+ * Images as bytes on the device: how they lie in textures, and which of a data set fit there.
  *
  * Images stand on one another in columns, so that bytes go up as they are and a shader finds a
  * image's pixels side by side; columns fill a layer (a slab), and layers a texture. Every device has

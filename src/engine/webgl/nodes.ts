@@ -11,7 +11,7 @@ import {
   type PlacedNode,
   weightKey,
 } from '../../network/spec.ts';
-import { type ActivationName, isByOutput, PLAIN_SINK } from './activations.ts';
+import { type ActivationName, isByOutput, isKnown, PLAIN_SINK } from './activations.ts';
 import {
   type ConvShape,
   convFilterGradient,
@@ -92,10 +92,11 @@ export class Graph {
   readonly #readers = new Map<string, NetworkNode[]>();
   /** Activations that the pooling after them does, by its id. */
   readonly #delayed = new Map<string, ActivationName>();
-  readonly #plainKinds: ReadonlySet<LayerKind>;
+  readonly #plainIds: ReadonlySet<string>;
 
-  constructor({ nodes }: Network, plainKinds: ReadonlySet<LayerKind>) {
-    this.#plainKinds = plainKinds;
+  /** @param plainIds Nodes that run by their plain definition. */
+  constructor({ nodes }: Network, plainIds: ReadonlySet<string>) {
+    this.#plainIds = plainIds;
     for (const { node } of nodes) {
       for (const id of node.from) {
         this.#readers.set(id, [...(this.#readers.get(id) ?? []), node]);
@@ -103,8 +104,8 @@ export class Graph {
     }
   }
 
-  isPlain({ kind }: NetworkNode): boolean {
-    return this.#plainKinds.has(kind);
+  isPlain({ id }: NetworkNode): boolean {
+    return this.#plainIds.has(id);
   }
 
   /** The node that alone reads another one, and once; null: there are several, or none. */
@@ -123,8 +124,9 @@ export class Graph {
   /** Leaves an activation to the pooling after it. */
   delay(node: NodeOf<'activation'>): boolean {
     const reader = this.#poolAfter(node);
-    if (reader) this.#delayed.set(reader.id, node.function);
-    return reader !== null;
+    if (!reader || !isKnown(node.function)) return false;
+    this.#delayed.set(reader.id, node.function);
+    return true;
   }
 
   /** The activation that a pooling has to do for the node before it. */
@@ -135,10 +137,11 @@ export class Graph {
   /** An activation after a node that the node's own draw can do; it counts as done then. */
   absorbActivation(ids: string[], isFit: (activation: ActivationName) => boolean = isByOutput) {
     const reader = this.#onlyReader(ids.at(-1) as string);
-    if (reader?.kind !== 'activation' || !isFit(reader.function)) return null;
-    if (this.#poolAfter(reader)) return null;
+    if (reader?.kind !== 'activation' || this.#poolAfter(reader)) return null;
+    const { function: activation } = reader;
+    if (!isKnown(activation) || !isFit(activation)) return null;
     ids.push(reader.id);
-    return reader.function;
+    return activation;
   }
 
   /** A sum after a node with one other value, which is known by now; it counts as done then. */
@@ -538,6 +541,7 @@ const NODES: { readonly [Kind in LayerKind]?: Entry<Extract<NetworkNode, { kind:
       const input = first(inputs);
       if (graph.delay(node)) return input;
       const { function: activation } = node;
+      if (!isKnown(activation)) throw new Error(`There are no shaders for ${activation}.`);
       const volume = plan.makeVolume(input.volume.layout);
       plan.draw(sum(input.volume.layout, 1, activation), volume.target, () => [
         input.volume.texture,
@@ -664,6 +668,7 @@ const NODES: { readonly [Kind in LayerKind]?: Entry<Extract<NetworkNode, { kind:
 
 /** The entry of a node's kind; null: there are no shaders for it. */
 export function entryOf(node: NetworkNode): Entry<NetworkNode> | null {
+  if (node.kind === 'activation' && !isKnown(node.function)) return null;
   // Every entry takes the nodes of its own kind, which the compiler cannot follow through the union.
   return (NODES[node.kind] as Entry<NetworkNode> | undefined) ?? null;
 }

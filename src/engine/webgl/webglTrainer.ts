@@ -77,8 +77,8 @@ export class WebGLTrainer implements Trainer {
       ({ node }) => !entryOf(node) || options.plainKinds?.has(node.kind),
     );
     this.note = noteOn(plainNodes);
-    const plainKinds = new Set(plainNodes.map(({ node }) => node.kind));
-    const { places, numLines } = placeWeights(request, plainKinds);
+    const plainIds = new Set(plainNodes.map(({ node }) => node.id));
+    const { places, numLines } = placeWeights(request, plainIds);
     this.#places = places;
     this.#parameters = new Parameters(device, {
       places,
@@ -99,7 +99,7 @@ export class WebGLTrainer implements Trainer {
         inputs.push({ batch, targets, images: null, uploaded: null, seed: 0 });
       }
       this.#rowFigures = this.#plan.makeFlat(batchSize, 1);
-      this.#planStep(plainKinds);
+      this.#planStep(plainIds);
       if (request.data && !isRemoved('DataSlabs')) {
         const room = MAX_BYTES - device.numBytes;
         this.#slabs = Slabs.create(device, request.data.pixels, SIDE, room);
@@ -113,11 +113,11 @@ export class WebGLTrainer implements Trainer {
   // ---- planning -------------------------------------------------------------------------------
 
   /** Plans all draws but the optimizer's and that of the figures. */
-  #planStep(plainKinds: ReadonlySet<LayerKind>): void {
+  #planStep(plainIds: ReadonlySet<string>): void {
     const { network, batchSize, labelSmoothing, dropout } = this.#request;
     const plan = this.#plan;
     const { maxSide } = this.#device;
-    const graph = new Graph(network, plainKinds);
+    const graph = new Graph(network, plainIds);
     const planning: Planning = {
       plan,
       batchSize,
@@ -203,9 +203,7 @@ export class WebGLTrainer implements Trainer {
     const { batchSize, data } = this.#request;
     if (source.kind === 'rows') {
       const missing = source.rows.find((row) => row >= (data?.numRows ?? 0));
-      if (missing !== undefined || source.rows.length < batchSize) {
-        throw new RangeError(`There is no image ${missing} to train on.`);
-      }
+      if (missing !== undefined) throw new RangeError(`There is no image ${missing} to train on.`);
     }
     const slabs = source.kind === 'rows' ? this.#slabs : null;
     if (slabs) {
@@ -300,7 +298,7 @@ const NOTHING_ERASED = { left: 0, top: 0, width: 0, height: 0, fill: 0 };
 /** A place for each weight of a network. */
 function placeWeights(
   { network }: TrainerRequest,
-  plainKinds: ReadonlySet<LayerKind>,
+  plainIds: ReadonlySet<string>,
 ): { readonly places: readonly Place[]; readonly numLines: number } {
   const regions = new RegionPlan();
   /** Ids of what weights come before. */
@@ -310,7 +308,7 @@ function placeWeights(
     const { node, weights } = placed;
     const needsGradient = node.from.some((id) => trained.has(id));
     if (needsGradient || weights.some(({ role }) => role !== 'statistic')) trained.add(node.id);
-    const rows = plainKinds.has(node.kind)
+    const rows = plainIds.has(node.id)
       ? placePlain(regions, placed)
       : entryOf(node)?.place?.(regions, placed, takesPatches(placed, needsGradient));
     for (const { name, shape, role } of weights) {
