@@ -1,12 +1,12 @@
 /**
- * Owns the kernels of TensorFlow.js's WebGL backend that are replaced by our own shaders: whoever
- * calls `tf.conv2d` or takes its gradient gets them. What they do not know (dilation, other data
+ * The kernels of TensorFlow.js's WebGL backend that are replaced by our own shaders: whoever calls `tf.conv2d` or takes its gradient gets them. What they do not know (dilation, other data
  * formats, other windows) goes to the stock kernel.
  *
  * A driver may compile a shader wrongly, or suit the stock kernel better: each of ours is used only where
  * it agrees with the stock one on this device and is not slower.
  */
 import * as tf from '@tensorflow/tfjs';
+import { PLAIN_SINK } from './activations.ts';
 import {
   type ConvShape,
   convFilterGradient,
@@ -15,19 +15,11 @@ import {
 } from './convolution.ts';
 import { Device, type ProgramSpec, type Target, type Texture, WebGLDeviceError } from './device.ts';
 import { emptyLines, fetchTexel, placeInRegion, type Region, RegionPlan } from './parameters.ts';
+import { maxPoolPairsGradient } from './pooling.ts';
 import { race } from './race.ts';
-import { maxPoolGradient } from './rearrangement.ts';
 import { isRemoved, KERNEL_NAMES, type KernelName } from './replacements.ts';
-import {
-  freeVolume,
-  LAYERS,
-  type Layout,
-  layOut,
-  makeVolume,
-  place,
-  type Volume,
-  write,
-} from './volume.ts';
+import { bringIn, bringOut, type Flat, flat, numberAt } from './tensors.ts';
+import { freeVolume, type Layout, layOut, makeVolume, type Volume } from './volume.ts';
 
 const BACKEND = 'webgl';
 
@@ -37,84 +29,7 @@ type Attributes = tf.NamedAttrMap;
 /** null where the call is not for this kernel. */
 type OwnKernel = (device: Device, inputs: Inputs, attrs: Attributes) => tf.TensorInfo | null;
 
-// ---- tensors in and out -------------------------------------------------------------------------
-
-/** A tensor's texture with a number a texel. */
-interface Flat {
-  readonly handle: WebGLTexture;
-  readonly width: number;
-  /** Of the tensor's first number. */
-  readonly offset: number;
-  readonly dispose: () => void;
-}
-
-function flat(device: Device, tensor: tf.TensorInfo): Flat {
-  const { backend } = device;
-  backend.uploadToGPU(tensor.dataId);
-  const { isPacked, slice } = backend.texData.get(tensor.dataId);
-  const plain = isPacked ? backend.unpackTensor(tensor) : tensor;
-  const { handle, width } = device.textureOf(plain);
-  return {
-    handle,
-    width,
-    offset: isPacked ? 0 : (slice?.flatOffset ?? 0),
-    dispose: () => {
-      if (isPacked) backend.disposeIntermediateTensorInfo(plain);
-    },
-  };
-}
-
-/** GLSL: number `index` of a flat tensor. */
-function numberAt(sampler: string, { width, offset }: Flat): string {
-  return `float numberAt(int index) {
-  index += ${offset};
-  return texelFetch(${sampler}, ivec2(index % ${width}, index / ${width}), 0).r;
-}`;
-}
-
-function bringIn(layout: Layout, from: Flat): ProgramSpec {
-  const { height, width, channels } = layout;
-  return {
-    name: 'tensor to volume',
-    samplers: { numbers: 'flat' },
-    numOutputs: 4,
-    body: `${numberAt('numbers', from)}
-vec4 pixelAt(int n, int y, int x, int channel) {
-  int index = ((n * ${height} + y) * ${width} + x) * ${channels} + channel;
-  return vec4(
-    numberAt(index),
-    ${[1, 2, 3].map((more) => `channel + ${more} < ${channels} ? numberAt(index + ${more}) : 0.0`).join(',\n    ')});
-}
-void main() {${place(layout)}
-${write(
-  layout,
-  LAYERS.map((layer) => `pixelAt(n, y, block * 4 + ${layer}, group * 4)`),
-)}
-}`,
-  };
-}
-
-function bringOut(layout: Layout, textureWidth: number): ProgramSpec {
-  const { height, width, channels, groups, blocks, foldBits } = layout;
-  return {
-    name: 'volume to tensor',
-    samplers: { pixels: 'layered' },
-    numOutputs: 1,
-    body: `
-void main() {
-  int index = int(gl_FragCoord.y) * ${textureWidth} + int(gl_FragCoord.x);
-  int channel = index % ${channels};
-  index /= ${channels};
-  int x = index % ${width};
-  index /= ${width};
-  int y = index % ${height};
-  int n = index / ${height};
-  int column = ((n & ${2 ** foldBits - 1}) * ${groups} + (channel >> 2)) * ${blocks} + (x >> 2);
-  vec4 pixel = texelFetch(pixels, ivec3(column, (n >> ${foldBits}) * ${height} + y, x & 3), 0);
-  out0 = vec4(pixel[channel & 3], 0.0, 0.0, 0.0);
-}`,
-  };
-}
+// ---- filters in and out -------------------------------------------------------------------------
 
 /** A filter `[height, width, channels, filters]` as rows of channels filled up to fours. */
 function bringInFilter([, , channels, filters]: Shape4D, region: Region, from: Flat): ProgramSpec {
@@ -284,6 +199,7 @@ function convShape(info: tf.backend_util.Conv2DInfo, input: Layout, output: Layo
     output,
     kernelHeight: filterHeight,
     kernelWidth: filterWidth,
+    stride: info.strideHeight,
     padTop: padInfo.top,
     padLeft: padInfo.left,
   };
@@ -306,7 +222,7 @@ const KERNELS: Readonly<Record<KernelName, OwnKernel>> = {
       const { region, texture } = job.bringInFilter(filter);
       const output = job.volume(call.info.outShape);
       const shape = convShape(call.info, pixels.layout, output.layout);
-      const program = convForward(shape, region, { bias: false, relu: false });
+      const program = convForward(shape, region, { hasBias: false, activation: null });
       job.draw(program, [pixels.texture, texture], output.target);
       return job.bringOut(output);
     });
@@ -321,7 +237,7 @@ const KERNELS: Readonly<Record<KernelName, OwnKernel>> = {
       const { region, texture } = job.bringInFilter(filter);
       const input = job.volume(call.info.inShape);
       const shape = convShape(call.info, input.layout, gradients.layout);
-      const program = convInputGradient(shape, region, false);
+      const program = convInputGradient(shape, region, PLAIN_SINK);
       job.draw(program, [gradients.texture, texture], input.target);
       return job.bringOut(input);
     });
@@ -338,8 +254,7 @@ const KERNELS: Readonly<Record<KernelName, OwnKernel>> = {
       const { region, texture, target } = job.filter(filterShape);
       const shape = convShape(call.info, pixels.layout, gradients.layout);
       const { partial, width, height, total } = convFilterGradient(shape, region, {
-        bias: false,
-        stride: call.stride,
+        hasBias: false,
       });
       const parts = job.parts(width, height);
       job.draw(partial, [pixels.texture, gradients.texture], parts.target);
@@ -368,7 +283,7 @@ const KERNELS: Readonly<Record<KernelName, OwnKernel>> = {
       const pixels = job.bringIn(input);
       const gradients = job.bringIn(dy);
       const output = job.volume(input.shape as Shape4D);
-      const program = maxPoolGradient(pixels.layout, gradients.layout, false);
+      const program = maxPoolPairsGradient(pixels.layout, gradients.layout, PLAIN_SINK);
       job.draw(program, [pixels.texture, gradients.texture], output.target);
       return job.bringOut(output);
     });
@@ -460,7 +375,7 @@ export function restoreStockKernels(): void {
 const CHECK_SIDE = 13;
 const CHECK_CHANNELS = 22;
 const CHECK_FILTERS = 26;
-/** Pictures: a slow device is kept busy by few, and a GPU with fewer than a batch only starts draws. */
+/** Images: a slow device is kept busy by few, and a GPU with fewer than a batch only starts draws. */
 const CHECK_BATCH = { slow: 2, fast: 64 };
 /** A device that convolves the few in less is fast. The wait for it is part of this. */
 const FAST_MS = 2;

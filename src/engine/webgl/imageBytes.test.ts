@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Texture, WebGLDeviceError } from './device.ts';
-import { type ByteStore, Pictures, placeOf, Slabs } from './pictures.ts';
+import { type ByteStore, Images, placeOf, Slabs } from './imageBytes.ts';
 
 const SIDE = 28;
 const AREA = SIDE ** 2;
@@ -37,9 +37,9 @@ class StubStore implements ByteStore {
     this.numTextures--;
   }
 
-  /** The bytes at a picture's place. */
-  read(picture: number): number[] {
-    const { x, y, layer } = placeOf(picture, SIDE);
+  /** The bytes at a image's place. */
+  read(image: number): number[] {
+    const { x, y, layer } = placeOf(image, SIDE);
     const from = (row: number) => (y + row) * this.width + x;
     return Array.from({ length: SIDE }, (_, row) => [
       ...(this.layers[layer]?.subarray(from(row), from(row) + SIDE) ?? []),
@@ -51,14 +51,14 @@ function makePixels(count: number): Uint8Array {
   return Uint8Array.from({ length: count * AREA }, (_, index) => (index * 7919) >> 5);
 }
 
-function expectPictures(store: StubStore, pixels: Uint8Array): void {
-  for (let picture = 0; picture < pixels.length / AREA; picture += 71) {
-    const goal = [...pixels.subarray(picture * AREA, (picture + 1) * AREA)];
-    expect(store.read(picture)).toEqual(goal);
+function expectImages(store: StubStore, pixels: Uint8Array): void {
+  for (let image = 0; image < pixels.length / AREA; image += 71) {
+    const goal = [...pixels.subarray(image * AREA, (image + 1) * AREA)];
+    expect(store.read(image)).toEqual(goal);
   }
 }
 
-describe('pictures on the device', () => {
+describe('images on the device', () => {
   beforeEach(() => {
     // As browsers have it that do not tell the machine's memory.
     vi.stubGlobal('navigator', {});
@@ -70,11 +70,11 @@ describe('pictures on the device', () => {
   it('each lie in a place of their own, whatever is written first', () => {
     const store = new StubStore();
     const pixels = makePixels(200);
-    const pictures = new Pictures(store, 200, SIDE);
-    pictures.write(pixels.subarray(60 * AREA), 60);
-    pictures.write(pixels.subarray(0, 60 * AREA));
-    expectPictures(store, pixels);
-    pictures.dispose();
+    const images = new Images(store, 200, SIDE);
+    images.write(pixels.subarray(60 * AREA), 60);
+    images.write(pixels.subarray(0, 60 * AREA));
+    expectImages(store, pixels);
+    images.dispose();
     expect(store.numTextures).toBe(0);
   });
 
@@ -88,7 +88,7 @@ describe('pictures on the device', () => {
     expect(slabs?.writeSlab()).toBe(false);
     expect(slabs?.writeSlab()).toBe(true);
     expect(slabs?.writeSlab()).toBe(true);
-    expectPictures(store, pixels);
+    expectImages(store, pixels);
     slabs?.dispose();
     expect(store.numTextures).toBe(0);
   });

@@ -1,13 +1,13 @@
 /**
- * Owns pictures as bytes on the device: how they lie in textures, and which of a data set fit there.
+ * Images as bytes on the device: how they lie in textures, and which of a data set fit there.
  *
- * Pictures stand on one another in columns, so that bytes go up as they are and a shader finds a
- * picture's pixels side by side; columns fill a layer (a slab), and layers a texture. Every device has
+ * Images stand on one another in columns, so that bytes go up as they are and a shader finds a
+ * image's pixels side by side; columns fill a layer (a slab), and layers a texture. Every device has
  * textures of the size taken here.
  */
 import { type Device, type Texture, WebGLDeviceError } from './device.ts';
 
-/** Of a device, what pictures need. */
+/** Of a device, what images need. */
 export type ByteStore = Pick<Device, 'makeByteTexture' | 'uploadBytes' | 'freeTexture'>;
 
 const LAYER_SIDE = 2048;
@@ -16,8 +16,8 @@ const MAX_BYTES = 256 * 2 ** 20;
 /** The share of the machine's memory for it, where a browser tells how much that is. */
 const MEMORY_SHARE = 1 / 32;
 
-/** Where a picture is. */
-export interface PicturePlace {
+/** Where a image is. */
+export interface ImagePlace {
   readonly x: number;
   readonly y: number;
   readonly layer: number;
@@ -25,25 +25,25 @@ export interface PicturePlace {
 
 const perColumn = (side: number) => Math.floor(LAYER_SIDE / side);
 
-export function placeOf(picture: number, side: number): PicturePlace {
+export function placeOf(image: number, side: number): ImagePlace {
   const count = perColumn(side);
-  const column = Math.floor(picture / count);
+  const column = Math.floor(image / count);
   const layer = Math.floor(column / count);
-  return { x: (column - layer * count) * side, y: (picture - column * count) * side, layer };
+  return { x: (column - layer * count) * side, y: (image - column * count) * side, layer };
 }
 
-/** GLSL: `placeOf(picture)`, the texel of a picture's corner. */
+/** GLSL: `placeOf(image)`, the texel of a image's corner. */
 export function placeOfText(side: number): string {
   const count = perColumn(side);
   return `
-ivec3 placeOf(int picture) {
-  int column = picture / ${count};
+ivec3 placeOf(int image) {
+  int column = image / ${count};
   int layer = column / ${count};
-  return ivec3((column - layer * ${count}) * ${side}, (picture - column * ${count}) * ${side}, layer);
+  return ivec3((column - layer * ${count}) * ${side}, (image - column * ${count}) * ${side}, layer);
 }`;
 }
 
-/** The size of a texture for `count` pictures. */
+/** The size of a texture for `count` images. */
 export function sizeFor(
   count: number,
   side: number,
@@ -53,8 +53,8 @@ export function sizeFor(
   return [Math.min(columns, each) * side, Math.min(count, each) * side, Math.ceil(columns / each)];
 }
 
-/** Square pictures of one size in one texture. */
-export class Pictures {
+/** Square images of one size in one texture. */
+export class Images {
   readonly texture: Texture;
   readonly #device: ByteStore;
   readonly #side: number;
@@ -66,7 +66,7 @@ export class Pictures {
     this.texture = device.makeByteTexture(...sizeFor(count, side));
   }
 
-  /** @param pixels `[pictures · side · side]`, which become the pictures from `first` on. */
+  /** @param pixels `[images · side · side]`, which become the images from `first` on. */
   write(pixels: Uint8Array, first = 0): void {
     const side = this.#side;
     const end = first + pixels.length / side ** 2;
@@ -88,9 +88,9 @@ export class Pictures {
   }
 }
 
-/** All pictures of a data set on the device. */
+/** All images of a data set on the device. */
 export class Slabs {
-  readonly pictures: Pictures;
+  readonly images: Images;
   readonly #pixels: Uint8Array;
   readonly #side: number;
   #numSlabsWritten = 0;
@@ -117,7 +117,7 @@ export class Slabs {
   }
 
   private constructor(device: ByteStore, pixels: Uint8Array, side: number) {
-    this.pictures = new Pictures(device, pixels.length / side ** 2, side);
+    this.images = new Images(device, pixels.length / side ** 2, side);
     this.#pixels = pixels;
     this.#side = side;
   }
@@ -129,14 +129,14 @@ export class Slabs {
     const end = first + perColumn(side) ** 2;
     const slab = this.#pixels.subarray(first * side ** 2, end * side ** 2);
     if (slab.length > 0) {
-      this.pictures.write(slab, first);
+      this.images.write(slab, first);
       this.#numSlabsWritten++;
     }
     return end * side ** 2 >= this.#pixels.length;
   }
 
   dispose(): void {
-    this.pictures.dispose();
+    this.images.dispose();
   }
 }
 
