@@ -1,5 +1,6 @@
 /** Finds who takes a network's training steps on the backend in charge. */
 import type { Trainer, TrainerRequest } from './contract.ts';
+import { SimdTrainer } from './simd/simdTrainer.ts';
 import { StockTrainer } from './stock/stockTrainer.ts';
 
 /**
@@ -7,5 +8,5 @@ import { StockTrainer } from './stock/stockTrainer.ts';
  * take every network on every backend. The caller disposes it.
  */
 export async function createTrainer(request: TrainerRequest): Promise<Trainer> {
-  return new StockTrainer(request);
+  return SimdTrainer.create(request) ?? new StockTrainer(request);
 }

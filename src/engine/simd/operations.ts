@@ -39,3 +39,6 @@ export const PAIRING = { same: 0, scalarB: 1, scalarA: 2, repeatB: 3 } as const;
 
 /** Along axes: TensorFlow.js kernel → number. A mean is a sum, scaled. */
 export const REDUCTION = { Sum: 0, Max: 1, Min: 2, Prod: 3, Mean: 0 } as const;
+
+/** assembly/activation.ts: function of an activation node → number. */
+export const ACTIVATION = { relu: 0, leakyRelu: 1, silu: 2, gelu: 3, sigmoid: 4 } as const;

@@ -253,10 +253,15 @@ export function convInputGradientWorkspace(): usize {
   return <usize>((s.channels + 7) >> 3) * <usize>(taps() * s.outChannels) * 32;
 }
 
-/** dx: how the loss changes with x, from dy: how it changes with y. */
-export function convInputGradient(dy: usize, w: usize, dx: usize, packed: usize): void {
+/**
+ * dx: how the loss changes with x, from dy: how it changes with y. `accumulate` not 0: added to what
+ * dx holds.
+ */
+export function convInputGradient(
+  dy: usize, w: usize, dx: usize, packed: usize, accumulate: i32,
+): void {
   if (winogradInputPays()) {
-    winogradInputGradient(dy, w, dx, packed);
+    winogradInputGradient(dy, w, dx, packed, accumulate);
     return;
   }
   const s = job();
@@ -264,7 +269,7 @@ export function convInputGradient(dy: usize, w: usize, dx: usize, packed: usize)
   s.w = w;
   s.out = dx;
   s.packed = packed;
-  s.flags = 0;
+  s.flags = accumulate ? ACCUMULATE : 0;
   s.numPanels = (s.channels + TILE_COLUMNS - 1) / TILE_COLUMNS;
   parallel(packFilterTransposed, s.numPanels);
   let numChunks = 0;
@@ -381,7 +386,7 @@ function inputChunk(index: i32): void {
       }
     }
   }
-  runTiles(table, tileBytes, numTiles, depth, <usize>(taps() * depth) * 32, s.channels, 0, 0);
+  runTiles(table, tileBytes, numTiles, depth, <usize>(taps() * depth) * 32, s.channels, 0, s.flags);
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -13,4 +13,13 @@ export {
   argReduce, reduce, reduceWorkspace, softmax, softmaxCrossEntropy, softmaxCrossEntropyGradient,
 } from './reduce';
 export { copyLayout, fill, stridedCopy } from './copy';
-export { adam, sgd } from './optimizer';
+export { adam, blend, sgd, squaresWorkspace, sumOfSquares } from './optimizer';
+export { activate, activateGradient } from './activation';
+export {
+  depthwiseFilterGradient, depthwiseForward, depthwiseInputGradient, depthwiseWorkspace,
+} from './depthwise';
+export {
+  factorGradient, globalMax, globalMaxGradient, scaleChannels, spreadChannels,
+} from './channelwise';
+export { crossEntropyStep } from './crossEntropy';
+export { mixImages, prepareImages } from './imageBatch';

@@ -15,12 +15,16 @@ class NormJob {
   dx: usize;
   mean: usize;
   variance: usize;
-  scale: usize;
-  shift: usize;
+  /** Of normalize: what is added. Of the gradient: dAdd. */
+  add: usize;
+  /** Rows of vectorBytes(): scale and shift of n; factors of dx. */
+  terms: usize;
+  factors: usize;
   partials: usize;
   rows: i32;
   channels: i32;
-  relu: i32;
+  mode: i32;
+  flags: i32;
 }
 
 // @ts-ignore: decorator
@@ -40,9 +44,9 @@ function vectorBytes(): usize {
   return <usize>((job().channels + 3) & ~3) << 2;
 }
 
-/** Bytes of shared workspace for this module. Two rows of channels a chunk, and four more. */
+/** Bytes of shared workspace for this module. Two rows of channels a chunk, and five more. */
 export function normWorkspace(rows: i32, channels: i32): usize {
-  return (<usize>numChunks(rows) * 2 + 4) * <usize>((channels + 3) & ~3) * 4;
+  return (<usize>numChunks(rows) * 2 + 5) * <usize>((channels + 3) & ~3) * 4;
 }
 
 /** Rows lie close together: of the last vector of a row only what is the row's may be written. */
@@ -123,76 +127,120 @@ function momentsChunk(chunk: i32): void {
   }
 }
 
+/** What stands behind the normalisation, of `normalize`'s mode. */
+const RELU: i32 = 1;
+const ADD_THEN_RELU: i32 = 2;
+
+// Flags of `normalizeGradient`.
+const MASK_BY_X: i32 = 1;
+const ACCUMULATE_DX: i32 = 2;
+const ACCUMULATE_DADD: i32 = 4;
+
 /**
- * y = (x - mean) / √(variance + epsilon) · gamma + beta, then ReLU where asked. gamma, beta 0: 1, 0.
+ * With n = (x - mean) / √(variance + epsilon) · gamma + beta (gamma, beta 0: 1, 0), by `mode`:
+ * 0: y = n + add; 1: y = relu(n) + add; 2: y = relu(n + add). `add` 0: nothing is added, else
+ * [rows, channels]. y may be x or add.
  */
 export function normalize(
   x: usize, mean: usize, variance: usize, gamma: usize, beta: usize, y: usize, partials: usize,
-  rows: i32, channels: i32, epsilon: f32, relu: i32,
+  rows: i32, channels: i32, epsilon: f32, mode: i32, add: usize,
 ): void {
   const j = job();
   j.x = x;
   j.y = y;
+  j.add = add;
   j.rows = rows;
   j.channels = channels;
-  j.relu = relu;
-  j.scale = partials;
-  j.shift = partials + vectorBytes();
-  const bytes = <usize>channels << 2;
+  j.mode = mode;
+  j.terms = partials;
+  affineTerms(mean, variance, gamma, beta, epsilon, partials);
+  parallel(normalizeChunk, numChunks(rows));
+}
+
+/** Scale and shift of every channel, two rows of vectorBytes() at `terms`: n = x · scale + shift. */
+function affineTerms(
+  mean: usize, variance: usize, gamma: usize, beta: usize, epsilon: f32, terms: usize,
+): void {
+  const bytes = <usize>job().channels << 2;
+  const shifts = terms + vectorBytes();
   for (let c: usize = 0; c < bytes; c += 4) {
     const g: f32 = gamma ? load<f32>(gamma + c) : 1;
     const b: f32 = beta ? load<f32>(beta + c) : 0;
     const scale = g / sqrt<f32>(load<f32>(variance + c) + epsilon);
-    store<f32>(j.scale + c, scale);
-    store<f32>(j.shift + c, b - load<f32>(mean + c) * scale);
+    store<f32>(terms + c, scale);
+    store<f32>(shifts + c, b - load<f32>(mean + c) * scale);
   }
-  parallel(normalizeChunk, numChunks(rows));
+}
+
+/** n of four channels. Forward and gradient must agree on its sign to the last bit. */
+// @ts-ignore: decorator
+@inline
+function normalized(x: v128, scale: v128, shift: v128): v128 {
+  return f32x4.add(f32x4.mul(x, scale), shift);
 }
 
 function normalizeChunk(chunk: i32): void {
   const j = job();
-  const first = chunk * CHUNK_ROWS;
-  const last = min(first + CHUNK_ROWS, j.rows);
+  const step = <usize>j.channels << 2;
+  const count = min(CHUNK_ROWS, j.rows - chunk * CHUNK_ROWS);
+  const first = <usize>(chunk * CHUNK_ROWS) * step;
   const bytes = vectorBytes();
   const zero = f32x4.splat(0);
-  for (let row = first; row < last; row++) {
-    const offset = <usize>row * (<usize>j.channels << 2);
-    for (let c: usize = 0; c < bytes; c += 16) {
-      let value = f32x4.add(
-        f32x4.mul(v128.load(j.x + offset + c), v128.load(j.scale + c)),
-        v128.load(j.shift + c),
-      );
-      if (j.relu) value = f32x4.max(value, zero);
-      storeChannels(j.y + offset + c, value, j.channels - <i32>(c >> 2));
+  const isWhole = bytes == step;
+  const x = j.x, y = j.y, add = j.add;
+  const relu = j.mode == RELU, reluLast = j.mode == ADD_THEN_RELU;
+  for (let c: usize = 0; c < bytes; c += 16) {
+    const scale = v128.load(j.terms + c), shift = v128.load(j.terms + bytes + c);
+    const left = j.channels - <i32>(c >> 2);
+    let at = first + c;
+    for (let r = 0; r < count; r++) {
+      let value = normalized(v128.load(x + at), scale, shift);
+      if (relu) value = f32x4.max(value, zero);
+      if (add) value = f32x4.add(value, v128.load(add + at));
+      if (reluLast) value = f32x4.max(value, zero);
+      if (isWhole) v128.store(y + at, value);
+      else storeChannels(y + at, value, left);
+      at += step;
     }
   }
 }
 
 /**
- * The gradient of `normalize` with the batch's own moments: dx, dGamma, dBeta from dy. `y` not 0: a
- * ReLU was fused, and dy counts only where y > 0. gamma 0: 1.
+ * The gradient of `normalize` with the batch's own moments: dx, dGamma, dBeta from dy. gamma 0: 1.
+ * dx may be dy.
+ *
+ * Where a ReLU was fused, dy counts only where it let through: `y` not 0 says where (y > 0; mode 2,
+ * or mode 1 without `add`); or, without reading y, flag 1 (mode 1): where n > 0, found again from x
+ * and `beta` (0: 0).
+ *
+ * @param dAdd not 0: receives dy so cut, the gradient of what mode 2 added; may be dy, not dx
+ * @param flags 1: cut by the sign of n; 2: add to dx; 4: add to dAdd
  */
 export function normalizeGradient(
   x: usize, y: usize, dy: usize, mean: usize, variance: usize, gamma: usize,
   dx: usize, dGamma: usize, dBeta: usize, partials: usize,
-  rows: i32, channels: i32, epsilon: f32,
+  rows: i32, channels: i32, epsilon: f32, beta: usize, dAdd: usize, flags: i32,
 ): void {
   const j = job();
   j.x = x;
   j.y = y;
   j.dy = dy;
   j.dx = dx;
+  j.add = dAdd;
   j.mean = mean;
-  j.variance = variance;
+  j.flags = flags;
   j.partials = partials;
   j.rows = rows;
   j.channels = channels;
-  parallel(gradientSumsChunk, numChunks(rows));
-
-  // dx = a · dy + b · (x - mean) + c, a channel at a time; a, b, c lie behind the partials.
   const bytes = vectorBytes();
   const count = numChunks(rows);
   const terms = partials + <usize>count * bytes * 2;
+  j.terms = terms;
+  affineTerms(mean, variance, gamma, beta, epsilon, terms);
+  parallel(gradientSumsChunk, count);
+
+  // dx = a · dy + b · (x - mean) + c, a channel at a time.
+  const factors = terms + bytes * 2;
   for (let c = 0; c < channels; c++) {
     const at = <usize>c << 2;
     let sumDy: f32 = 0, sumDyX: f32 = 0;
@@ -207,12 +255,25 @@ export function normalizeGradient(
     store<f32>(dBeta + at, sumDy);
     store<f32>(dGamma + at, dG);
     const n = <f32>rows;
-    store<f32>(terms + at, g * inverse);
-    store<f32>(terms + bytes + at, -g * inverse * inverse * dG / n);
-    store<f32>(terms + bytes * 2 + at, -g * inverse * sumDy / n);
+    const b = -g * inverse * inverse * dG / n;
+    store<f32>(factors + at, g * inverse);
+    store<f32>(factors + bytes + at, b);
+    store<f32>(factors + bytes * 2 + at, -g * inverse * sumDy / n);
   }
-  j.scale = terms;
+  j.factors = factors;
   parallel(gradientChunk, count);
+}
+
+/** dy of four channels, cut where the fused ReLU let nothing through. */
+// @ts-ignore: decorator
+@inline
+function maskedDy(at: usize, x: v128, scale: v128, shift: v128): v128 {
+  const j = job();
+  const zero = f32x4.splat(0);
+  const d = v128.load(j.dy + at);
+  if (j.y) return v128.and(d, f32x4.gt(v128.load(j.y + at), zero));
+  if (j.flags & MASK_BY_X) return v128.and(d, f32x4.gt(normalized(x, scale, shift), zero));
+  return d;
 }
 
 function gradientSumsChunk(chunk: i32): void {
@@ -222,16 +283,16 @@ function gradientSumsChunk(chunk: i32): void {
   const step = <usize>j.channels << 2;
   const bytes = vectorBytes();
   const out = j.partials + <usize>chunk * bytes * 2;
-  const zero = f32x4.splat(0);
   for (let c: usize = 0; c < bytes; c += 16) {
     const mean = v128.load(j.mean + c);
-    let sumDy = zero, sumDyX = zero;
+    const scale = v128.load(j.terms + c), shift = v128.load(j.terms + bytes + c);
+    let sumDy = f32x4.splat(0), sumDyX = f32x4.splat(0);
     let at = <usize>first * step + c;
     for (let r = 0; r < count; r++) {
-      let d = v128.load(j.dy + at);
-      if (j.y) d = v128.and(d, f32x4.gt(v128.load(j.y + at), zero));
+      const x = v128.load(j.x + at);
+      const d = maskedDy(at, x, scale, shift);
       sumDy = f32x4.add(sumDy, d);
-      sumDyX = f32x4.add(sumDyX, f32x4.mul(d, f32x4.sub(v128.load(j.x + at), mean)));
+      sumDyX = f32x4.add(sumDyX, f32x4.mul(d, f32x4.sub(x, mean)));
       at += step;
     }
     v128.store(out + c, sumDy);
@@ -242,20 +303,28 @@ function gradientSumsChunk(chunk: i32): void {
 function gradientChunk(chunk: i32): void {
   const j = job();
   const first = chunk * CHUNK_ROWS;
-  const last = min(first + CHUNK_ROWS, j.rows);
+  const count = min(CHUNK_ROWS, j.rows - first);
+  const step = <usize>j.channels << 2;
   const bytes = vectorBytes();
-  const zero = f32x4.splat(0);
-  const scale = j.scale;
-  for (let row = first; row < last; row++) {
-    const offset = <usize>row * (<usize>j.channels << 2);
-    for (let c: usize = 0; c < bytes; c += 16) {
-      let d = v128.load(j.dy + offset + c);
-      if (j.y) d = v128.and(d, f32x4.gt(v128.load(j.y + offset + c), zero));
-      let value = f32x4.mul(d, v128.load(scale + c));
-      const centred = f32x4.sub(v128.load(j.x + offset + c), v128.load(j.mean + c));
-      value = f32x4.add(value, f32x4.mul(centred, v128.load(scale + bytes + c)));
-      value = f32x4.add(value, v128.load(scale + bytes * 2 + c));
-      storeChannels(j.dx + offset + c, value, j.channels - <i32>(c >> 2));
+  for (let c: usize = 0; c < bytes; c += 16) {
+    const mean = v128.load(j.mean + c);
+    const scale = v128.load(j.terms + c), shift = v128.load(j.terms + bytes + c);
+    const ofDy = v128.load(j.factors + c), ofX = v128.load(j.factors + bytes + c);
+    const constant = v128.load(j.factors + bytes * 2 + c);
+    const left = j.channels - <i32>(c >> 2);
+    let at = <usize>first * step + c;
+    for (let r = 0; r < count; r++) {
+      const x = v128.load(j.x + at);
+      const d = maskedDy(at, x, scale, shift);
+      let value = f32x4.add(f32x4.mul(d, ofDy), f32x4.mul(f32x4.sub(x, mean), ofX));
+      value = f32x4.add(value, constant);
+      if (j.flags & ACCUMULATE_DX) value = f32x4.add(value, v128.load(j.dx + at));
+      storeChannels(j.dx + at, value, left);
+      if (j.add) {
+        const sum = j.flags & ACCUMULATE_DADD ? f32x4.add(d, v128.load(j.add + at)) : d;
+        storeChannels(j.add + at, sum, left);
+      }
+      at += step;
     }
   }
 }

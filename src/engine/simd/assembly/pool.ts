@@ -17,6 +17,7 @@ class PoolJob extends ConvShape {
   dx: usize;
   rowsPerChunk: i32;
   disjoint: i32;
+  accumulate: i32;
 }
 
 // @ts-ignore: decorator
@@ -148,14 +149,18 @@ function addPart(to: usize, value: v128, count: i32): void {
   if (count > 2) store<f32>(to + 8, load<f32>(to + 8) + f32x4.extract_lane(value, 2));
 }
 
-/** dx: dy at the winners, 0 elsewhere; sums where windows overlap. One chunk a picture. */
-export function maxPoolGradient(dy: usize, winners: usize, dx: usize): void {
+/**
+ * dx: dy at the winners, 0 elsewhere; sums where windows overlap. One chunk a picture.
+ * `accumulate` not 0: added to what dx holds.
+ */
+export function maxPoolGradient(dy: usize, winners: usize, dx: usize, accumulate: i32): void {
   const s = job();
   s.dy = dy;
   s.winners = winners;
   s.dx = dx;
+  s.accumulate = accumulate;
   s.disjoint = i32(
-    s.strideHeight >= s.filterHeight && s.strideWidth >= s.filterWidth
+    !accumulate && s.strideHeight >= s.filterHeight && s.strideWidth >= s.filterWidth
       && s.dilationHeight == 1 && s.dilationWidth == 1,
   );
   parallel(maxPoolGradientChunk, s.batch);
@@ -172,8 +177,9 @@ function maxPoolGradientChunk(image: i32): void {
   const covers = s.disjoint && s.strideHeight == s.filterHeight && s.strideWidth == s.filterWidth
     && s.outHeight * s.filterHeight - s.padTop >= s.height
     && s.outWidth * s.filterWidth - s.padLeft >= s.width;
-  if (!covers) memory.fill(picture, 0, <usize>s.height * rowBytes);
-  const isSquare = s.disjoint && s.filterHeight == 2 && s.filterWidth == 2 && (s.channels & 3) == 0;
+  if (!covers && !s.accumulate) memory.fill(picture, 0, <usize>s.height * rowBytes);
+  const isSquare = (s.disjoint || s.accumulate) && s.filterHeight == 2 && s.filterWidth == 2
+    && s.dilationHeight == 1 && s.dilationWidth == 1 && (s.channels & 3) == 0;
   for (let row = 0; row < s.outHeight; row++) {
     const top = row * s.strideHeight - s.padTop;
     const firstY = firstInside(top, s.dilationHeight);
@@ -187,7 +193,8 @@ function maxPoolGradientChunk(image: i32): void {
       const winner = s.winners + position * winnerBytes;
       if (isSquare && firstY == 0 && firstX == 0 && endY == 2 && endX == 2) {
         const corner = picture + <usize>top * rowBytes + <usize>left * pixelBytes;
-        oneOfFour(from, winner, corner, pixelBytes, rowBytes);
+        if (s.accumulate) addToOneOfFour(from, winner, corner, pixelBytes, rowBytes);
+        else oneOfFour(from, winner, corner, pixelBytes, rowBytes);
         continue;
       }
       for (let c = 0; c < s.channels; c += 4) {
@@ -230,6 +237,31 @@ function oneOfFour(
     v128.store(below + at, v128.and(value, i32x4.eq(place, i32x4.splat(2))));
     v128.store(below + pixelBytes + at, v128.and(value, i32x4.eq(place, i32x4.splat(3))));
   }
+}
+
+/** As `oneOfFour`, added to what is there; windows may overlap. */
+// @ts-ignore: decorator
+@inline
+function addToOneOfFour(
+  from: usize, winner: usize, corner: usize, pixelBytes: usize, rowBytes: usize,
+): void {
+  const below = corner + rowBytes;
+  for (let at: usize = 0; at < pixelBytes; at += 16) {
+    const value = v128.load(from + at);
+    const place = i32x4.extend_low_i16x8_u(
+      i16x8.extend_low_i8x16_u(v128.load32_zero(winner + (at >> 2))),
+    );
+    addMasked(corner + at, value, i32x4.eq(place, i32x4.splat(0)));
+    addMasked(corner + pixelBytes + at, value, i32x4.eq(place, i32x4.splat(1)));
+    addMasked(below + at, value, i32x4.eq(place, i32x4.splat(2)));
+    addMasked(below + pixelBytes + at, value, i32x4.eq(place, i32x4.splat(3)));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function addMasked(to: usize, value: v128, mask: v128): void {
+  v128.store(to, f32x4.add(v128.load(to), v128.and(value, mask)));
 }
 
 /** y = the mean of each window, over the places inside the picture. */
@@ -275,10 +307,11 @@ function averagePoolChunk(chunk: i32): void {
 
 /**
  * dx: each dy shared equally by its whole window. Like the `cpu` backend, places outside the picture
- * take their share too.
+ * take their share too. `accumulate` not 0: added to what dx holds.
  */
-export function averagePoolGradient(dy: usize, dx: usize): void {
+export function averagePoolGradient(dy: usize, dx: usize, accumulate: i32): void {
   const s = job();
+  s.accumulate = accumulate;
   s.dy = dy;
   s.dx = dx;
   parallel(averagePoolGradientChunk, s.batch);
@@ -290,7 +323,7 @@ function averagePoolGradientChunk(image: i32): void {
   const rowBytes = <usize>s.width * pixelBytes;
   const picture = s.dx + <usize>image * <usize>s.height * rowBytes;
   const share = f32x4.splat(<f32>1 / <f32>(s.filterHeight * s.filterWidth));
-  memory.fill(picture, 0, <usize>s.height * rowBytes);
+  if (!s.accumulate) memory.fill(picture, 0, <usize>s.height * rowBytes);
   for (let row = 0; row < s.outHeight; row++) {
     const top = row * s.strideHeight - s.padTop;
     const firstY = firstInside(top, s.dilationHeight);

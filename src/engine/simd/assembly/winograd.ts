@@ -344,8 +344,13 @@ export function winogradForward(
   convolve(w, packed);
 }
 
-/** dx: the convolution of dy with the filter turned by 180°, its two channel axes exchanged. */
-export function winogradInputGradient(dy: usize, w: usize, dx: usize, packed: usize): void {
+/**
+ * dx: the convolution of dy with the filter turned by 180°, its two channel axes exchanged.
+ * `accumulate` not 0: added to what dx holds.
+ */
+export function winogradInputGradient(
+  dy: usize, w: usize, dx: usize, packed: usize, accumulate: i32,
+): void {
   const s = job();
   s.from = dy;
   s.fromHeight = s.outHeight;
@@ -359,7 +364,7 @@ export function winogradInputGradient(dy: usize, w: usize, dx: usize, packed: us
   s.left = 2 - s.padLeft;
   s.isRotated = 1;
   s.bias = 0;
-  s.flags = 0;
+  s.flags = accumulate ? ACCUMULATE : 0;
   convolve(w, packed);
 }
 
@@ -512,8 +517,10 @@ function outputTile(
       outputLine(square + <usize>row * 96, 16, outputs, 16);
       for (let column = 0; column < numColumns; column++) {
         let value = f32x4.add(v128.load(outputs + (<usize>column << 4)), bias);
+        const at = out + <usize>column * pixel;
+        if (s.flags & ACCUMULATE) value = f32x4.add(value, v128.load(at));
         if (s.flags & RELU) value = f32x4.max(value, zero);
-        v128.store(out + <usize>column * pixel, value);
+        v128.store(at, value);
       }
       out += line;
     }
