@@ -3,6 +3,7 @@
  * this one that exports `run` and `summary` is a measurement; `help` lists its options.
  */
 import { readdirSync } from 'node:fs';
+import { OptionError } from './options.ts';
 
 interface Measurement {
   /** One line for the list. */
@@ -23,12 +24,23 @@ async function open(name: string): Promise<Measurement | null> {
   return run && summary ? { summary, run, ...(help === undefined ? {} : { help }) } : null;
 }
 
+function isAboutOptions(error: unknown): error is Error {
+  if (error instanceof OptionError) return true;
+  return error instanceof Error && 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code));
+}
+
 const [name, ...options] = process.argv.slice(2);
 const measurement = name !== undefined && names.includes(name) ? await open(name) : null;
 if (measurement && options.includes('--help')) {
   console.log(measurement.help ?? measurement.summary);
 } else if (measurement) {
-  await measurement.run(options);
+  try {
+    await measurement.run(options);
+  } catch (error) {
+    if (!isAboutOptions(error)) throw error;
+    console.error(error.message);
+    process.exitCode = 2;
+  }
 } else {
   console.log('npm run bench -- NAME [options]; NAME --help lists the options\n');
   for (const each of names) {

@@ -12,11 +12,12 @@ const PEAK_BATCH = 128;
 const PEAK_STEPS = 20;
 const MAX_PEAK_BYTES = 600e6;
 
-export const summary = 'Memory of training: its growth over many steps, and its peak';
+export const summary =
+  'memory of training on the CPU engine: its growth over many steps, and its peak';
 
 export const help = `npm run bench -- memory [options]
 
-${summary}, on the CPU engine.
+M${summary.slice(1)}.
 
   --networks LIST    to look for growth with; default: netS,residualM
   --steps COUNT      default: 2000

@@ -2,11 +2,16 @@
 import { cpus } from 'node:os';
 import { SUBJECTS, type Subject } from './subjects.ts';
 
+/** An option that cannot be. The message is for people. */
+export class OptionError extends Error {
+  override readonly name = 'OptionError';
+}
+
 /**
  * Networks to measure.
  *
  * @param names Separated by commas; undefined: all.
- * @throws {RangeError} naming those that there are.
+ * @throws {OptionError} naming those that there are.
  */
 export function pickSubjects(names: string | undefined): readonly Subject[] {
   const known = SUBJECTS.map(({ name }) => name);
@@ -24,18 +29,18 @@ export function defaultThreads(): readonly number[] {
  * Numbers of threads to measure with.
  *
  * @param counts Separated by commas; undefined: `defaultThreads`.
- * @throws {RangeError}
+ * @throws {OptionError}
  */
 export function pickThreads(counts: string | undefined): readonly number[] {
   if (counts === undefined) return defaultThreads();
   return counts.split(',').map((text) => pickCount('threads', text));
 }
 
-/** A positive whole number from an option. @throws {RangeError} */
+/** A positive whole number from an option. @throws {OptionError} */
 export function pickCount(name: string, text: string): number {
   const count = Number(text);
   if (Number.isInteger(count) && count >= 1) return count;
-  throw new RangeError(`--${name} takes a positive whole number and not "${text}".`);
+  throw new OptionError(`--${name} takes a positive whole number and not "${text}".`);
 }
 
 /** "1 thread", "2 threads". */
@@ -46,7 +51,7 @@ export function countThreads(count: number): string {
 /**
  * Of `known`, those that a list with commas names; undefined: all.
  *
- * @throws {RangeError} naming those that there are.
+ * @throws {OptionError} naming those that there are.
  */
 export function pickNames<const Name extends string>(
   what: string,
@@ -57,6 +62,6 @@ export function pickNames<const Name extends string>(
   return list.split(',').map((text) => {
     const name = known.find((other) => other === text);
     if (name !== undefined) return name;
-    throw new RangeError(`No ${what} is called "${text}". There are ${known.join(', ')}.`);
+    throw new OptionError(`No ${what} is called "${text}". There are ${known.join(', ')}.`);
   });
 }

@@ -43,7 +43,7 @@ export const summary =
 
 export const help = `npm run bench -- speed [options]
 
-${summary}: images a second, medians of blocks in turn.
+T${summary.slice(1)}: images a second, medians of blocks in turn.
 
   --before COMMIT    an earlier version as one of the systems, driven by its own benchmark page;
                      checked out to build/ for this run, with a link to the packages installed here

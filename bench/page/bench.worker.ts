@@ -8,9 +8,11 @@ import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?u
 import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import { expose } from 'comlink';
-import type { Trainer } from '../../src/engine/contract.ts';
+import type { Trainer, TrainerRequest } from '../../src/engine/contract.ts';
 import type { SimdBackend } from '../../src/engine/simd/backend.ts';
+import type { NodeTime } from '../../src/engine/simd/plan.ts';
 import { registerSimdBackend } from '../../src/engine/simd/register.ts';
+import { SimdTrainer } from '../../src/engine/simd/simdTrainer.ts';
 import { StockTrainer } from '../../src/engine/stock/stockTrainer.ts';
 import { registerWasmKernels } from '../../src/engine/stock/wasmKernels.ts';
 import { createTrainer } from '../../src/engine/trainers.ts';
@@ -61,13 +63,24 @@ function endTraining(): void {
   current = null;
 }
 
-/** Loss and gradients do not depend on what images show in the time they take: all is random. */
+/** The trainer of a network and batch size: the one at hand, or a new one in its place. */
 async function startTraining(spec: NetworkSpec, batchSize: number): Promise<Step> {
   const key = JSON.stringify([spec, batchSize]);
   if (current?.key === key) return current.step;
   endTraining();
+  const request = requestOf(spec, batchSize);
+  const trainer =
+    tf.getBackend() === 'simd' ? await createTrainer(request) : new StockTrainer(request);
+  await trainer.prepare();
+  if (trainer.note !== null) console.warn(`${spec.title}: ${trainer.note}`);
+  current = { key, trainer, step: makeStep(trainer, batchSize) };
+  return current.step;
+}
+
+/** Speed does not depend on what images show: they are random. */
+function requestOf(spec: NetworkSpec, batchSize: number): TrainerRequest {
   const { network, model } = build(spec);
-  const request = {
+  return {
     network,
     weights: modelWeights(model, network),
     data: {
@@ -85,13 +98,7 @@ async function startTraining(spec: NetworkSpec, batchSize: number): Promise<Step
     dropout: DROPOUT,
     labelSmoothing: 0,
     batchNormMomentum: BATCH_NORM_MOMENTUM,
-  } as const;
-  const trainer =
-    tf.getBackend() === 'simd' ? await createTrainer(request) : new StockTrainer(request);
-  await trainer.prepare();
-  if (trainer.note !== null) console.warn(`${spec.title}: ${trainer.note}`);
-  current = { key, trainer, step: makeStep(trainer, batchSize) };
-  return current.step;
+  };
 }
 
 function makeStep(trainer: Trainer, batchSize: number): Step {
@@ -214,6 +221,38 @@ const api = {
     return { bytes: [bytesBefore, bytesAfter], tensors: [tensorsBefore, tensorsAfter] };
   },
 
+  /**
+   * Where the time of steps goes on the CPU engine: the mean of those within `forMs`.
+   * @throws {Error} on another backend
+   */
+  profile(spec: NetworkSpec, batch: number, forMs: number): StepProfile {
+    endTraining();
+    const trainer = SimdTrainer.create(requestOf(spec, batch), { isProfiled: true });
+    if (!trainer) throw new Error('Only the CPU engine keeps account of its nodes.');
+    const step = makeStep(trainer, batch);
+    const takeSteps = (ms: number) => {
+      const startMs = performance.now();
+      let count = 0;
+      do {
+        step().dispose();
+        count++;
+      } while (performance.now() - startMs < ms);
+      return { count, elapsedMs: performance.now() - startMs };
+    };
+    takeSteps(forMs / 4);
+    const warmUp = trainer.profile();
+    const { count, elapsedMs } = takeSteps(forMs);
+    const times = trainer.profile().map((time) => {
+      const before = warmUp.find(
+        ({ id, direction }) => id === time.id && direction === time.direction,
+      );
+      return { ...time, elapsedMs: (time.elapsedMs - (before?.elapsedMs ?? 0)) / count };
+    });
+    const { plannedBytes } = trainer;
+    trainer.dispose();
+    return { stepMs: elapsedMs / count, times, plannedBytes };
+  },
+
   /** GFLOP/s of one thread that multiplies and adds in registers and touches no memory. */
   peak(forMs: number): number {
     const { peakLoop } = simd().kernels.exports;
@@ -255,6 +294,14 @@ const api = {
     return result;
   },
 };
+
+/** Of one step, on the mean. */
+export interface StepProfile {
+  readonly stepMs: number;
+  readonly times: readonly NodeTime[];
+  /** Of activations, gradients and workspace. */
+  readonly plannedBytes: number;
+}
 
 export type ProductPart = 'forward' | 'input' | 'filter';
 
