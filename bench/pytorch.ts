@@ -14,6 +14,9 @@ const Failure = object({ error: string() });
 /** Sends a command, gives the answer. */
 type Ask = (command: object) => Promise<unknown>;
 
+/** Of images and filters in memory: PyTorch's own, or the one that oneDNN often prefers. */
+export type Layout = 'contiguous' | 'channelsLast';
+
 export class PyTorch {
   readonly version: string;
   readonly #process: ChildProcess;
@@ -26,7 +29,7 @@ export class PyTorch {
   }
 
   /** Null where there is no Python or no PyTorch. */
-  static async start(numThreads: number): Promise<PyTorch | null> {
+  static async start(numThreads: number, layout: Layout): Promise<PyTorch | null> {
     // Debian's first: another Python in the path seldom has Debian's packages.
     for (const python of ['/usr/bin/python3', 'python3']) {
       const child = spawn(python, [join(import.meta.dirname, 'pytorch.py')], {
@@ -45,7 +48,11 @@ export class PyTorch {
         const line = await answer;
         return line === null ? { error: 'The process ended.' } : JSON.parse(String(line[0]));
       };
-      const started = await ask({ do: 'start', threads: numThreads });
+      const started = await ask({
+        do: 'start',
+        threads: numThreads,
+        channelsLast: layout === 'channelsLast',
+      });
       if (!('error' in Object(started))) {
         return new PyTorch(child, ask, parse(Started, started).version);
       }

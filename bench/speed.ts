@@ -20,7 +20,7 @@ const INFER_BATCH = 256;
 const WARM_UP_MS = 200;
 
 /** Systems of one kind, at several numbers of threads. */
-const FAMILIES = ['atelier', 'before', 'pytorch', 'tfjs', 'webgl'] as const;
+const FAMILIES = ['atelier', 'before', 'pytorch', 'channelsLast', 'tfjs', 'webgl'] as const;
 type Family = (typeof FAMILIES)[number];
 
 /** What can be measured; those that a system lacks it cannot do. */
@@ -50,7 +50,8 @@ T${summary.slice(1)}: images a second, medians of blocks in turn.
                      where it asks for the same versions, else with its own by "npm ci"
   --before FOLDER    the same, from a checkout that has its node_modules; it stays as it is
   --networks LIST    of netS, small, classic, deep, residualS, residualM; default: all
-  --systems LIST     of ${FAMILIES.join(', ')}; default: all
+  --systems LIST     of ${FAMILIES.join(', ')}; default: all.
+                     "channelsLast" is PyTorch with that memory format, often its faster one
   --threads LIST     e.g. 1,2; default: one and as many as there are cores, at most eight
   --tasks LIST       of train, infer, latency; default: all (the last two for the classic network)
   --rounds COUNT     blocks of each system; default: 5
@@ -96,8 +97,8 @@ export async function run(args: readonly string[]): Promise<void> {
         const version = await openEarlierVersion(values.before, browser);
         stops.push(() => version.remove());
         contenders.push(...(await enterEarlier(version, threads)));
-      } else if (family === 'pytorch') {
-        contenders.push(...(await enterPyTorch(threads, stops)));
+      } else if (family === 'pytorch' || family === 'channelsLast') {
+        contenders.push(...(await enterPyTorch(family, threads, stops)));
       } else contenders.push(...(await enterOurs(family, browser, threads)));
     }
 
@@ -177,21 +178,24 @@ async function enterEarlier(
 }
 
 async function enterPyTorch(
+  family: 'pytorch' | 'channelsLast',
   threads: readonly number[],
   stops: (() => Promise<void>)[],
 ): Promise<readonly Contender[]> {
   const contenders: Contender[] = [];
+  const layout = family === 'pytorch' ? 'contiguous' : 'channelsLast';
+  const suffix = family === 'pytorch' ? '' : ', channels last';
   for (const numThreads of threads) {
-    const control = await PyTorch.start(numThreads);
+    const control = await PyTorch.start(numThreads, layout);
     if (!control) {
       console.log('PyTorch is not installed (python3-torch): left out.');
       break;
     }
     stops.push(async () => control.stop());
     contenders.push({
-      family: 'pytorch',
+      family,
       numThreads,
-      name: `PyTorch ${control.version}, ${countThreads(numThreads)}`,
+      name: `PyTorch ${control.version}, ${countThreads(numThreads)}${suffix}`,
       takes: () => true,
       train: (network, forMs) => control.rate('train', network, TRAIN_BATCH, forMs),
       infer: (network, forMs) => control.rate('infer', network, INFER_BATCH, forMs),
@@ -230,7 +234,7 @@ async function compare(
     }
   }
   const width = Math.max(...entries.map(({ contender }) => contender.name.length));
-  const columns = (['before', 'pytorch'] as const).filter((family) =>
+  const columns = (['before', 'pytorch', 'channelsLast'] as const).filter((family) =>
     entries.some(({ contender }) => contender.family === family),
   );
   const heads = columns.map((family) => HEADS[family].padStart(11)).join('');
@@ -248,7 +252,7 @@ async function compare(
   }
 }
 
-const HEADS = { before: '× before', pytorch: '× PyTorch' };
+const HEADS = { before: '× before', pytorch: '× PyTorch', channelsLast: '× last' };
 
 /** Of ours to another system with as many threads; empty for others and where there is none. */
 function ratioTo(family: Family, { contender, results }: Entry, entries: readonly Entry[]): string {

@@ -240,7 +240,8 @@ const api = {
       return { count, elapsedMs: performance.now() - startMs };
     };
     takeSteps(forMs / 4);
-    const warmUp = trainer.profile();
+    // A copy: the account goes on in place.
+    const warmUp = structuredClone(trainer.profile());
     const { count, elapsedMs } = takeSteps(forMs);
     const times = trainer.profile().map((time) => {
       const before = warmUp.find(
