@@ -14,7 +14,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { unzipSync } from 'fflate';
 import { chromium, type Page } from 'playwright';
-import type { Evaluation } from '../src/ml/spec/evaluation.ts';
+import type { Evaluation } from '../src/ml/spec/metrics.ts';
 import type { EpochRecord, ModelCard } from '../src/ml/spec/modelCard.ts';
 import { NETWORK_PRESETS } from '../src/network/presets.ts';
 import type { SessionState } from '../src/session/state.ts';

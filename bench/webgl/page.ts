@@ -24,11 +24,6 @@ import {
 import { createWebGLTrainer } from '../../src/engine/webgl/createWebGLTrainer.ts';
 import { Device } from '../../src/engine/webgl/device.ts';
 import {
-  registerWebGLKernels,
-  restoreStockKernels,
-  type Standing,
-} from '../../src/engine/webgl/kernels.ts';
-import {
   isRemoved,
   KERNEL_NAMES,
   type KernelName,
@@ -36,6 +31,11 @@ import {
   type ReplacementName,
   removeReplacements,
 } from '../../src/engine/webgl/replacements.ts';
+import {
+  registerWebGLKernels,
+  restoreStockKernels,
+  type Standing,
+} from '../../src/engine/webgl/tensorKernels.ts';
 import { WebGLTrainer } from '../../src/engine/webgl/webglTrainer.ts';
 import { PIXELS, SIDE } from '../../src/fashion.ts';
 import { buildModel } from '../../src/ml/run/build.ts';

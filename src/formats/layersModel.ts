@@ -6,9 +6,9 @@
 import * as tf from '@tensorflow/tfjs';
 import * as v from 'valibot';
 import { SIDE } from '../fashion.ts';
+import { MAX_PARAMS } from '../network/spec.ts';
 import { FormatError } from './formatError.ts';
 
-export const MAX_PARAMETERS = 20_000_000;
 /** Values one layer may hand to the next for one picture; far more than any of ours does. */
 const MAX_ACTIVATIONS = 1_000_000;
 const MAX_LAYERS = 1000;
@@ -187,7 +187,7 @@ function checkTopology(topology: unknown): object {
 /** Number, bytes and values of the weights, before any of them becomes a tensor. */
 function checkWeights({ weightSpecs, weights }: ModelParts): void {
   const numParams = countParameters(weightSpecs);
-  if (numParams > MAX_PARAMETERS) throw tooManyParameters(numParams);
+  if (numParams > MAX_PARAMS) throw tooManyParameters(numParams);
   const expectedBytes = numParams * BYTES_PER_WEIGHT;
   if (weights.byteLength !== expectedBytes) {
     throw new FormatError(
@@ -227,7 +227,7 @@ async function buildLayers(
 
   layerPrototype.addWeight = function (name, shape, dtype, _initializer, ...rest) {
     numParams += tf.util.sizeFromShape(v.parse(v.array(v.number()), shape));
-    if (numParams > MAX_PARAMETERS) throw tooManyParameters(numParams);
+    if (numParams > MAX_PARAMS) throw tooManyParameters(numParams);
     const variable = addWeight.call(this, name, shape, dtype, zeros, ...rest);
     variables.push(variable);
     return variable;
@@ -357,7 +357,7 @@ async function predict(model: tf.LayersModel, input: tf.Tensor4D): Promise<Float
 
 function tooManyParameters(numParams: number): FormatError {
   return new FormatError(
-    `The model has ${numParams.toLocaleString('en')} parameters or more; Atelier takes at most ${MAX_PARAMETERS.toLocaleString('en')}.`,
+    `The model has ${numParams.toLocaleString('en')} parameters or more; Atelier takes at most ${MAX_PARAMS.toLocaleString('en')}.`,
   );
 }
 

@@ -8,12 +8,11 @@ import * as v from 'valibot';
 import { FASHION_MNIST, SIDE } from '../fashion.ts';
 import { RECORD_VERSION, upgradeCard } from '../ml/spec/cardUpgrades.ts';
 import { type CardNetwork, type ModelCard, ModelCardSchema } from '../ml/spec/modelCard.ts';
-import { MAX_TITLE_LENGTH, NetworkError, resolveNetwork } from '../network/spec.ts';
+import { MAX_PARAMS, MAX_TITLE_LENGTH, NetworkError, resolveNetwork } from '../network/spec.ts';
 import { isArchive, unpack } from './archive.ts';
 import { FormatError } from './formatError.ts';
 import {
   countParameters,
-  MAX_PARAMETERS,
   parseJson,
   putTogether,
   takeApart,
@@ -27,7 +26,7 @@ const METADATA_FORMAT = 'atelier-model';
 
 const MAX_JSON_BYTES = 4_000_000;
 /** Weights of the largest model Atelier takes, and its descriptions. */
-const MAX_TOTAL_BYTES = MAX_PARAMETERS * 4 + 2 * MAX_JSON_BYTES;
+const MAX_TOTAL_BYTES = MAX_PARAMS * 4 + 2 * MAX_JSON_BYTES;
 const MAX_FILES = 1000;
 
 /** A file as the page gets it from the person. `File` fits. */

@@ -25,7 +25,7 @@ export const MAX_NODES = 200;
 export const MAX_TITLE_LENGTH = 80;
 export const MAX_PARAMS = 20_000_000;
 /** Forward, one image; a multiplication with its addition is two operations. */
-export const MAX_FLOP = 1_000_000_000;
+const MAX_FLOP = 1_000_000_000;
 
 /** A node of one kind: `id`, unique; `from`, the ids of the nodes it reads, or "input". */
 export type NodeOf<Kind extends LayerKind> = {

@@ -1,7 +1,7 @@
 /** How good the current model is: measured on the test set, and calibrated by rows held out. */
 import * as Comlink from 'comlink';
 import type { StoreApi } from 'zustand/vanilla';
-import type { Evaluation } from '../ml/spec/evaluation.ts';
+import type { Evaluation } from '../ml/spec/metrics.ts';
 import type { ModelCard } from '../ml/spec/modelCard.ts';
 import { createLatest } from './asking.ts';
 import type { ModelHost } from './host.ts';

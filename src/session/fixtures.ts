@@ -6,7 +6,7 @@ import type { DataInfo } from '../data/source.ts';
 import type { EngineInfo } from '../engine/backends.ts';
 import { FASHION_MNIST } from '../fashion.ts';
 import type { TrainEvent } from '../ml/run/train.ts';
-import type { Evaluation } from '../ml/spec/evaluation.ts';
+import type { Evaluation } from '../ml/spec/metrics.ts';
 import type { ModelCard } from '../ml/spec/modelCard.ts';
 import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
 import { NETWORK_PRESETS } from '../network/presets.ts';

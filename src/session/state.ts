@@ -4,7 +4,7 @@
  */
 import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
 import type { BackendName, EngineInfo, Trials } from '../engine/backends.ts';
-import type { Evaluation } from '../ml/spec/evaluation.ts';
+import type { Evaluation } from '../ml/spec/metrics.ts';
 import type { EpochRecord, ModelCard } from '../ml/spec/modelCard.ts';
 import { DEFAULT_RECIPE, type Recipe } from '../ml/spec/recipe.ts';
 import { NETWORK_PRESETS } from '../network/presets.ts';

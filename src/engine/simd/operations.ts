@@ -31,9 +31,6 @@ export const BINARY = {
   SquaredDifference: 6,
 } as const;
 
-/** a where b > 0, else 0: what a ReLU with output b lets through of a gradient. */
-export const RELU_GRADIENT = 7;
-
 /** How the two sides of a binary operation relate. */
 export const PAIRING = { same: 0, scalarB: 1, scalarA: 2, repeatB: 3 } as const;
 

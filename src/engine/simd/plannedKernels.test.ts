@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PIXELS, SIDE } from '../../fashion.ts';
+import { writeImages } from '../batchImages.ts';
 import type { ImageChange } from '../contract.ts';
-import { writeImages } from '../images.ts';
 import { Kernels } from './kernels.ts';
 import { ACTIVATION } from './operations.ts';
 import { Draw, relativeError } from './testing/cases.ts';

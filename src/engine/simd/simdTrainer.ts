@@ -8,6 +8,7 @@ import * as tf from '@tensorflow/tfjs';
 import { PIXELS, SIDE } from '../../fashion.ts';
 import { type LayerKind, sizeOf, type WeightRole } from '../../network/layers.ts';
 import { type NetworkNode, weightKey } from '../../network/spec.ts';
+import { averageDecayAt } from '../averageDecay.ts';
 import type {
   Batch,
   ImageChange,
@@ -404,8 +405,8 @@ export class SimdTrainer implements Trainer {
       exports.blend(statistics, observed, numValues - numTrained, batchNormMomentum);
     }
     if (average && optimizer.averageDecay !== null) {
-      const most = (1 + this.#numSteps) / (10 + this.#numSteps);
-      exports.blend(average, values, numValues, Math.min(optimizer.averageDecay, most));
+      const share = averageDecayAt(optimizer.averageDecay, this.#numSteps);
+      exports.blend(average, values, numValues, share);
     }
   }
 

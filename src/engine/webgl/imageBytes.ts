@@ -44,10 +44,7 @@ ivec3 placeOf(int image) {
 }
 
 /** The size of a texture for `count` images. */
-export function sizeFor(
-  count: number,
-  side: number,
-): [width: number, height: number, layers: number] {
+function sizeFor(count: number, side: number): [width: number, height: number, layers: number] {
   const each = perColumn(side);
   const columns = Math.ceil(count / each);
   return [Math.min(columns, each) * side, Math.min(count, each) * side, Math.ceil(columns / each)];

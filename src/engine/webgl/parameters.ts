@@ -7,6 +7,7 @@
  * stands what the batch has of it.
  */
 import type { WeightRole } from '../../network/layers.ts';
+import { averageDecayAt } from '../averageDecay.ts';
 import type { OptimizerSpec, OptimizerState } from '../contract.ts';
 import type { Device, ProgramSpec, Target, Texture } from './device.ts';
 
@@ -341,7 +342,7 @@ export class Parameters {
     const common = {
       decayRate: learningRate * weightDecay,
       statisticShare: batchNormMomentum,
-      averageShare: Math.min(averageDecay ?? 0, (1 + step) / (10 + step)),
+      averageShare: averageDecayAt(averageDecay ?? 0, step),
     };
     if (rule.kind === 'sgd') return { ...common, rate: learningRate, momentum: rule.momentum };
     const { beta1, beta2 } = rule;

@@ -21,7 +21,7 @@ import {
 import type { Batch, ImageChange, ModelWeight } from '../contract.ts';
 import { Device, WebGLDeviceError } from './device.ts';
 import { dropoutMask } from './elementwise.ts';
-import { isClose } from './kernels.ts';
+import { isClose } from './tensorKernels.ts';
 import { WebGLTrainer } from './webglTrainer.ts';
 
 /** No multiple of 4, so that matrices end with rows that do not count. */

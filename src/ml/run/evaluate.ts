@@ -1,11 +1,11 @@
 /**
- * Evaluates a model on labelled images; what follows from the predictions is in `spec/evaluation.ts`.
+ * Evaluates a model on labelled images; what follows from the predictions is in `spec/metrics.ts`.
  */
 import type * as tf from '@tensorflow/tfjs';
 import { countClasses, type Dataset } from '../../data/dataset.ts';
 import { type Calibration, measureReliability, softmaxAt, toLogits } from '../spec/calibration.ts';
-import { type Evaluation, judgePredictions } from '../spec/evaluation.ts';
 import { remotenessOf } from '../spec/familiarity.ts';
+import { type Evaluation, judgePredictions } from '../spec/metrics.ts';
 import { examineRows } from './features.ts';
 import { predictRows } from './predict.ts';
 

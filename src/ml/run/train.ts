@@ -17,7 +17,7 @@ import type { OptimizerSpec, Trainer } from '../../engine/contract.ts';
 import { createTrainer } from '../../engine/trainers.ts';
 import type { Network } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
-import { judgePredictions, type PredictionFigures } from '../spec/evaluation.ts';
+import { judgePredictions, type PredictionFigures } from '../spec/metrics.ts';
 import type { EpochRecord } from '../spec/modelCard.ts';
 import { learningRateAt, type Recipe } from '../spec/recipe.ts';
 import { createBatches, namesRows } from './batches.ts';

@@ -3,7 +3,7 @@ import { ChevronLeft, ChevronRight } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { PIXELS } from '../../fashion.ts';
 import { rowsTakenFor } from '../../ml/spec/confusions.ts';
-import type { Evaluation } from '../../ml/spec/evaluation.ts';
+import type { Evaluation } from '../../ml/spec/metrics.ts';
 import type { Cell } from '../charts/ConfusionMatrix.tsx';
 import { Button } from '../controls/Button.tsx';
 import { SelectField } from '../controls/Field.tsx';

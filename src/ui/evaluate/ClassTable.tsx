@@ -1,5 +1,5 @@
 /** The table of precision, recall and F1 of each class. */
-import type { Evaluation } from '../../ml/spec/evaluation.ts';
+import type { Evaluation } from '../../ml/spec/metrics.ts';
 import { formatCount, formatPercent } from '../controls/figures.ts';
 import { Hint } from '../controls/Hint.tsx';
 import styles from './ClassTable.module.css';

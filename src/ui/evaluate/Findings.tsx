@@ -2,7 +2,7 @@
 import { RefreshCw } from 'lucide-react';
 import { useState } from 'react';
 import { type Confusion, samplingError, worstConfusions } from '../../ml/spec/confusions.ts';
-import type { Evaluation } from '../../ml/spec/evaluation.ts';
+import type { Evaluation } from '../../ml/spec/metrics.ts';
 import type { ModelCard } from '../../ml/spec/modelCard.ts';
 import {
   type DataInfo,

@@ -4,7 +4,7 @@
  */
 import { Scale } from 'lucide-react';
 import type { Calibration } from '../../ml/spec/calibration.ts';
-import type { Evaluation } from '../../ml/spec/evaluation.ts';
+import type { Evaluation } from '../../ml/spec/metrics.ts';
 import { findHeldOut, type ModelCard } from '../../ml/spec/modelCard.ts';
 import type { CalibrationState, DataInfo } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';

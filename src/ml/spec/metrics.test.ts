@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgePredictions } from './evaluation.ts';
+import { judgePredictions } from './metrics.ts';
 
 /** Probabilities that give `label` the share `probability` and spread the rest. */
 function sure(label: number, probability: number): number[] {

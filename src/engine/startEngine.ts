@@ -24,8 +24,8 @@ import {
 import { defaultNumThreads, kernelSupport } from './simd/kernels.ts';
 import { registerSimdBackend } from './simd/register.ts';
 import { registerWasmKernels } from './stock/wasmKernels.ts';
-import { registerWebGLKernels } from './webgl/kernels.ts';
 import { watchReads } from './webgl/pulse.ts';
+import { registerWebGLKernels } from './webgl/tensorKernels.ts';
 
 /** A backend could not be started. The message is for people. */
 export class EngineError extends Error {
