@@ -28,7 +28,7 @@ export type Rider = 'relu' | 'add' | 'maxPool';
  * pooled, a quarter of the numbers.
  */
 const RIDES: Readonly<Partial<Record<LayerKind, readonly (readonly Rider[])[]>>> = {
-  conv: [['relu', 'maxPool'], ['maxPool', 'relu'], ['relu']],
+  conv: [['relu', 'maxPool'], ['maxPool', 'relu'], ['maxPool'], ['relu']],
   depthwiseConv: [['relu']],
   dense: [['relu']],
   add: [['relu']],

@@ -218,6 +218,11 @@ export class Plan {
     return value;
   }
 
+  /** Whether the gradient of what a node gave, or of the images, leads to a weight. */
+  isWanted(id: string): boolean {
+    return this.#wanted.has(id);
+  }
+
   weight(nodeId: string, name: string): WeightPlace {
     const place = this.#weights.get(weightKey(nodeId, name));
     if (!place) throw new Error(`There is no place for ${weightKey(nodeId, name)}.`);
@@ -260,7 +265,7 @@ export class Plan {
   #gradientsOf({ inputs, output }: Operation, dy: PlannedBuffer): Gradients {
     const like = (buffer: PlannedBuffer) => this.buffer(buffer.bytes / 4);
     const inputAt = (index: number) => inputs[index] ?? '';
-    const isWanted = (index: number) => this.#wanted.has(inputAt(index));
+    const isWanted = (index: number) => this.isWanted(inputAt(index));
     // What a call is to write already: no second result of it may go there.
     const claimed = new Set<PlannedBuffer>();
     const claims = (buffer: PlannedBuffer, id: string): boolean => {

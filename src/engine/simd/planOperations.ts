@@ -57,9 +57,13 @@ function setShape(kernels: Kernels, words: Int32Array): void {
 // ---- convolution ----------------------------------------------------------------------------
 
 function planConv(plan: Plan, operation: Operation<NodeOf<'conv'>>): PlannedForward {
+  const pooling = operation.riderNodes.find(({ node }) => node.kind === 'maxPool');
+  if (pooling && isFirstConv(plan, operation, pooling.node as NodeOf<'maxPool'>)) {
+    return planFirstConv(plan, operation, pooling.shape);
+  }
   const { kernels, batchSize } = plan;
   const { exports } = kernels;
-  const { placed, riders, riderNodes, inputs } = operation;
+  const { placed, riders, inputs } = operation;
   const { node, inputShapes, shape } = placed;
   const words = shapeWords(batchSize, inputShapes[0], shape, node);
   setShape(kernels, words);
@@ -111,7 +115,6 @@ function planConv(plan: Plan, operation: Operation<NodeOf<'conv'>>): PlannedForw
     dx.done();
   };
 
-  const pooling = riderNodes.find((rider) => rider.node.kind === 'maxPool');
   if (!pooling) {
     return {
       output: y,
@@ -127,6 +130,59 @@ function planConv(plan: Plan, operation: Operation<NodeOf<'conv'>>): PlannedForw
       const dy = plan.batchOf(shape);
       pool.backward(dPooled, dy, 0);
       backward(gradients, dy, false);
+    },
+  };
+}
+
+/** Whether assembly/firstConv.ts has it: a convolution of the images, and its pooling. */
+function isFirstConv(
+  plan: Plan,
+  { placed, inputs }: Operation<NodeOf<'conv'>>,
+  pool: NodeOf<'maxPool'>,
+): boolean {
+  const { node, inputShapes } = placed;
+  const [, , channels] = sidesOf(inputShapes[0]);
+  const isSuited = channels === 1 && node.size === 3 && node.stride === 1 && node.filters % 4 === 0;
+  const isPlainPool = pool.size === 2 && pool.stride === 2 && pool.padding === 'valid';
+  return isSuited && isPlainPool && !plan.isWanted(inputs[0] ?? '');
+}
+
+/** @param pooledShape of what comes out. */
+function planFirstConv(
+  plan: Plan,
+  { placed, riders, inputs }: Operation<NodeOf<'conv'>>,
+  pooledShape: Shape,
+): PlannedForward {
+  const { kernels, batchSize } = plan;
+  const { exports } = kernels;
+  const { node, inputShapes, shape } = placed;
+  const words = shapeWords(batchSize, inputShapes[0], shape, node);
+  setShape(kernels, words);
+  plan.needWorkspace(exports.firstConvWorkspace());
+  kernels.ensureScratch(exports.firstConvScratch());
+  const kernel = plan.weight(node.id, 'kernel');
+  const bias = node.bias ? plan.weight(node.id, 'bias') : null;
+  const relu = Number(riders.includes('relu'));
+  const x = plan.value(inputs[0] ?? '');
+  const y = plan.batchOf(pooledShape);
+  // A byte for each number.
+  const winners = plan.buffer((batchSize * sizeOf(pooledShape)) / 4);
+  plan.call([x, y, winners], () => {
+    setShape(kernels, words);
+    exports.firstConvForward(
+      ...[x.address, kernel.value, bias?.value ?? 0, y.address, winners.address, relu],
+    );
+  });
+  return {
+    output: y,
+    backward({ dy }) {
+      plan.call([x, y, dy, winners], () => {
+        setShape(kernels, words);
+        exports.firstConvGradient(
+          ...[x.address, dy.address, winners.address, kernel.gradient, plan.workspace],
+          ...[relu ? y.address : 0, bias?.gradient ?? 0],
+        );
+      });
     },
   };
 }

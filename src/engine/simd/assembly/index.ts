@@ -22,4 +22,7 @@ export {
   factorGradient, globalMax, globalMaxGradient, scaleChannels, spreadChannels,
 } from './channelwise';
 export { crossEntropyStep } from './crossEntropy';
+export {
+  firstConvForward, firstConvGradient, firstConvScratch, firstConvWorkspace,
+} from './firstConv';
 export { mixImages, prepareImages } from './imageBatch';
