@@ -34,9 +34,8 @@ const numPixelsOf = ({ batch, height, width, lastWidth }: Layout) =>
 function eachPixel(layout: Layout, sampler: string, statement: string): string {
   const pixel = fetch(sampler, layout, ['n', 'y', '(x >> 2)', 'group', '(x & 3)']);
   return `
-  int width = ${widthText(layout)};
   for (int y = 0; y < ${layout.height}; y++) {
-    for (int x = 0; x < width; x++) {
+    for (int x = 0; x < ${widthText(layout)}; x++) {
       vec4 p = ${pixel};
       ${statement}
     }
@@ -57,7 +56,7 @@ void main() {
   vec4 origin = ${fetch('pixels', layout, ['n', '0', '0', 'group', '0'])};
   vec4 sum = vec4(0.0), squares = vec4(0.0);
   ${eachPixel(layout, 'pixels', 'p -= origin; sum += p; squares += p * p;')}
-  float count = float(${layout.height} * width);
+  float count = float(${layout.height} * ${widthText(layout)});
   vec4 mean = sum / count;
   out0 = origin + mean;
   out1 = max(squares / count - mean * mean, vec4(0.0));
