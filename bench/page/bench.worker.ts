@@ -18,7 +18,7 @@ import { registerWasmKernels } from '../../src/engine/stock/wasmKernels.ts';
 import { createTrainer } from '../../src/engine/trainers.ts';
 import { PIXELS, SIDE } from '../../src/fashion.ts';
 import { buildModel, modelWeights } from '../../src/ml/run/build.ts';
-import { BATCH_NORM_MOMENTUM } from '../../src/network/layers.ts';
+import { KNOBS } from '../../src/ml/spec/recipe.ts';
 import { type Network, type NetworkSpec, resolveNetwork } from '../../src/network/spec.ts';
 import { NUM_CLASSES } from '../subjects.ts';
 
@@ -97,7 +97,7 @@ function requestOf(spec: NetworkSpec, batchSize: number): TrainerRequest {
     optimizerState: null,
     dropout: DROPOUT,
     labelSmoothing: 0,
-    batchNormMomentum: BATCH_NORM_MOMENTUM,
+    batchNormMomentum: KNOBS.batchNormMomentum.default,
   };
 }
 

@@ -41,7 +41,7 @@ it(`${NUM_SEEDS} networks at random leave and answer the same elsewhere`, async 
         weightData: parts.weights.slice().buffer,
       }),
     );
-    const own = await putTogether(parts);
+    const own = await putTogether(parts, network.numClasses);
     for (const loaded of [model, stock, own]) {
       const actual = tf.tidy(() => (loaded.predict(x) as tf.Tensor).dataSync());
       const error = Math.max(...expected.map((value, at) => Math.abs(value - (actual[at] ?? 9))));

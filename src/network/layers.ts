@@ -19,7 +19,7 @@ export const BATCH_NORM_EPSILON = 1e-3;
  * Share of the old value that the tracked mean and variance keep in each step. Keras's default of
  * 0.99 needs hundreds of steps to forget the start, more than a run on a small data set has.
  */
-export const BATCH_NORM_MOMENTUM = 0.9;
+const BATCH_NORM_MOMENTUM = 0.9;
 /** Slope of a leaky ReLU below zero. */
 export const LEAKY_SLOPE = 0.1;
 
@@ -115,6 +115,47 @@ const none = (): number => 0;
 function layer<const Fields extends v.ObjectEntries>(entry: Layer<Fields>): Layer<Fields> {
   return entry;
 }
+
+interface Activation {
+  readonly title: string;
+  stock(tf: TensorFlow, name: string): tf.layers.Layer;
+  apply(tf: TensorFlow, x: tf.Tensor): tf.Tensor;
+}
+
+/** Pointwise functions, each with its source. */
+const ACTIVATIONS = {
+  relu: {
+    title: 'ReLU',
+    stock: (tf, name) => tf.layers.reLU({ name }),
+    apply: (tf, x) => tf.relu(x),
+  },
+  leakyRelu: {
+    title: 'Leaky ReLU',
+    stock: (tf, name) => tf.layers.leakyReLU({ name, alpha: LEAKY_SLOPE }),
+    apply: (tf, x) => tf.leakyRelu(x, LEAKY_SLOPE),
+  },
+  /** Elfwing et al., 2017; also known as swish. */
+  silu: {
+    title: 'SiLU',
+    stock: (tf, name) => tf.layers.activation({ name, activation: 'swish' }),
+    apply: (tf, x) => tf.mul(x, tf.sigmoid(x)),
+  },
+  /** Hendrycks and Gimpel, 2016, by the error function and not its tanh approximation. */
+  gelu: {
+    title: 'GELU',
+    // Its own types forget what the library has.
+    stock: (tf, name) => tf.layers.activation({ name, activation: 'gelu' as 'relu' }),
+    apply: (tf, x) => tf.mul(x, tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5)),
+  },
+  sigmoid: {
+    title: 'Sigmoid',
+    stock: (tf, name) => tf.layers.activation({ name, activation: 'sigmoid' }),
+    apply: (tf, x) => tf.sigmoid(x),
+  },
+} satisfies Readonly<Record<string, Activation>>;
+
+export type ActivationName = keyof typeof ACTIVATIONS;
+export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as ActivationName[];
 
 export const LAYERS = {
   conv: layer({
@@ -225,7 +266,7 @@ export const LAYERS = {
 
   activation: layer({
     title: 'Activation',
-    fields: { function: v.picklist(['relu', 'leakyRelu', 'silu', 'gelu', 'sigmoid']) },
+    fields: { function: v.picklist(ACTIVATION_NAMES) },
     numInputs: [1, 1],
     describe: (node) => ACTIVATIONS[node.function].title,
     outputShape: (_, [input]) => input as Shape,
@@ -445,46 +486,6 @@ export const LAYERS = {
 };
 
 export type LayerKind = keyof typeof LAYERS;
-
-interface Activation {
-  readonly title: string;
-  stock(tf: TensorFlow, name: string): tf.layers.Layer;
-  apply(tf: TensorFlow, x: tf.Tensor): tf.Tensor;
-}
-
-/** Pointwise functions, each with its source. */
-const ACTIVATIONS: Readonly<
-  Record<'relu' | 'leakyRelu' | 'silu' | 'gelu' | 'sigmoid', Activation>
-> = {
-  relu: {
-    title: 'ReLU',
-    stock: (tf, name) => tf.layers.reLU({ name }),
-    apply: (tf, x) => tf.relu(x),
-  },
-  leakyRelu: {
-    title: 'Leaky ReLU',
-    stock: (tf, name) => tf.layers.leakyReLU({ name, alpha: LEAKY_SLOPE }),
-    apply: (tf, x) => tf.leakyRelu(x, LEAKY_SLOPE),
-  },
-  /** Elfwing et al., 2017; also known as swish. */
-  silu: {
-    title: 'SiLU',
-    stock: (tf, name) => tf.layers.activation({ name, activation: 'swish' }),
-    apply: (tf, x) => tf.mul(x, tf.sigmoid(x)),
-  },
-  /** Hendrycks and Gimpel, 2016, by the error function and not its tanh approximation. */
-  gelu: {
-    title: 'GELU',
-    // Its own types forget what the library has.
-    stock: (tf, name) => tf.layers.activation({ name, activation: 'gelu' as 'relu' }),
-    apply: (tf, x) => tf.mul(x, tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5)),
-  },
-  sigmoid: {
-    title: 'Sigmoid',
-    stock: (tf, name) => tf.layers.activation({ name, activation: 'sigmoid' }),
-    apply: (tf, x) => tf.sigmoid(x),
-  },
-};
 
 /** Numbers in a shape. */
 export function sizeOf(shape: Shape): number {

@@ -21,9 +21,11 @@ import {
 export const INPUT = 'input';
 
 export const MAX_NODES = 200;
+/** Characters of a network's title. */
+export const MAX_TITLE_LENGTH = 80;
 export const MAX_PARAMS = 20_000_000;
 /** Forward, one image; a multiplication with its addition is two operations. */
-export const MAX_FLOP = 1_000_000_000;
+const MAX_FLOP = 1_000_000_000;
 
 /** A node of one kind: `id`, unique; `from`, the ids of the nodes it reads, or "input". */
 export type NodeOf<Kind extends LayerKind> = {
@@ -36,7 +38,7 @@ export type NetworkNode = { [Kind in LayerKind]: NodeOf<Kind> }[LayerKind];
 
 /** From images `[n, 28, 28, 1]` to logits `[n, classes]`: what the one node gives that none reads. */
 export interface NetworkSpec {
-  /** For people, at most 80 characters. */
+  /** For people, at most `MAX_TITLE_LENGTH` characters. */
   readonly title: string;
   /** In any order. */
   readonly nodes: readonly NetworkNode[];
@@ -103,7 +105,7 @@ const nodeSchema = (kind: LayerKind) =>
 
 /** The form alone; `resolveNetwork` says whether the nodes fit together. */
 export const NetworkSpecSchema = v.object({
-  title: v.pipe(v.string(), v.nonEmpty(), v.maxLength(80)),
+  title: v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_TITLE_LENGTH)),
   nodes: v.pipe(
     v.array(v.variant('kind', (Object.keys(LAYERS) as LayerKind[]).map(nodeSchema) as never)),
     v.minLength(1, 'A network has at least one node.'),

@@ -11,11 +11,11 @@ import type { Plan, PlannedForward, WeightPlace } from './plan.ts';
 
 const noted = new Set<string>();
 
-/** What people should know of a node that runs so. Says it on the console too, once for each kind. */
-export function notePlain({ kind }: NetworkNode, title: string): string {
-  const note = `${title} runs by its plain definition on the CPU engine, which is slower.`;
-  if (!noted.has(kind)) console.info(note);
-  noted.add(kind);
+/** Says once on the console, for each kind of node, what people should know of such a node. */
+export function notePlain(node: NetworkNode): string {
+  const note = `${layerOf(node).describe(node)} runs by its plain definition, which is slower.`;
+  if (!noted.has(note)) console.info(`CPU engine: ${note}`);
+  noted.add(note);
   return note;
 }
 

@@ -31,10 +31,11 @@ export interface PlannedForward {
   backward(gradients: Gradients): void;
 }
 
+/** Null where there are no kernels for this node. */
 export type PlanOperation<Node extends NetworkNode = NetworkNode> = (
   plan: Plan,
   operation: Operation<Node>,
-) => PlannedForward;
+) => PlannedForward | null;
 
 export type Direction = 'forward' | 'backward';
 
@@ -93,8 +94,8 @@ export interface PlanRequest {
   readonly weights: ReadonlyMap<string, WeightPlace>;
   /** What plans a node of a kind; null where no kernels do. */
   readonly operationOf: (kind: LayerKind) => PlanOperation | null;
-  /** What plans a node that has no kernels. */
-  readonly planPlain: PlanOperation;
+  /** Plans a node that has no kernels. */
+  readonly planPlain: (plan: Plan, operation: Operation) => PlannedForward;
   /** Plans the calls that fill the images, `[batchSize · 784]`. */
   readonly planImages: (plan: Plan, images: PlannedBuffer) => void;
   /** Plans what makes the gradient of the logits. */
@@ -138,7 +139,9 @@ export class Plan {
       this.#at = { id: placed.node.id, direction: 'forward' };
       const trains = [placed, ...riderNodes].some(({ weights }) => weights.length > 0);
       if (trains || inputs.some((input) => this.#wanted.has(input))) this.#wanted.add(output);
-      const forward = (request.operationOf(placed.node.kind) ?? request.planPlain)(this, operation);
+      const forward =
+        request.operationOf(placed.node.kind)?.(this, operation) ??
+        request.planPlain(this, operation);
       this.#values.set(output, forward.output);
       return { operation, forward };
     });

@@ -135,7 +135,7 @@ function planConv(plan: Plan, operation: Operation<NodeOf<'conv'>>): PlannedForw
 function planMask(plan: Plan, y: PlannedBuffer, dy: PlannedBuffer, masked: PlannedBuffer): void {
   plan.call([y, dy, masked], () =>
     plan.kernels.exports.activateGradient(
-      ACTIVATION.relu,
+      ACTIVATION.relu.number,
       y.address,
       dy.address,
       masked.address,
@@ -322,29 +322,29 @@ function planBatchNorm(
 
 // ---- activations ----------------------------------------------------------------------------
 
-/** Their gradient follows from the input and not from the result. */
-const BY_INPUT: ReadonlySet<string> = new Set(['silu', 'gelu']);
-
 function planActivation(
   plan: Plan,
   { placed, inputs }: Operation<NodeOf<'activation'>>,
-): PlannedForward {
+): PlannedForward | null {
   const { exports } = plan.kernels;
-  const op = ACTIVATION[placed.node.function];
+  const known: Partial<Record<string, (typeof ACTIVATION)[keyof typeof ACTIVATION]>> = ACTIVATION;
+  const activation = known[placed.node.function];
+  if (!activation) return null;
+  const { number, gradientFrom } = activation;
   const count = plan.batchSize * sizeOf(placed.shape);
   const x = plan.value(inputs[0] ?? '');
   const y = plan.batchOf(placed.shape);
-  plan.call([x, y], () => exports.activate(op, x.address, y.address, count, LEAKY_SLOPE));
+  plan.call([x, y], () => exports.activate(number, x.address, y.address, count, LEAKY_SLOPE));
   return {
     output: y,
     backward(gradients) {
       const { dy } = gradients;
-      const from = BY_INPUT.has(placed.node.function) ? x : y;
+      const from = gradientFrom === 'input' ? x : y;
       const dx = gradients.into(0, { inPlace: true });
       if (!dx) return;
       plan.call([from, dy, dx.buffer], () =>
         exports.activateGradient(
-          ...[op, from.address, dy.address, dx.buffer.address, count, LEAKY_SLOPE],
+          ...[number, from.address, dy.address, dx.buffer.address, count, LEAKY_SLOPE],
         ),
       );
       dx.done();
@@ -516,7 +516,7 @@ function planAdd(plan: Plan, { placed, riders, inputs }: Operation<NodeOf<'add'>
   }
   const isRelu = riders.includes('relu');
   if (isRelu) {
-    plan.call([y], () => exports.activate(ACTIVATION.relu, y.address, y.address, count, 0));
+    plan.call([y], () => exports.activate(ACTIVATION.relu.number, y.address, y.address, count, 0));
   }
   return {
     output: y,

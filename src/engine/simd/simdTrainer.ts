@@ -7,7 +7,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { PIXELS, SIDE } from '../../fashion.ts';
 import { type LayerKind, sizeOf, type WeightRole } from '../../network/layers.ts';
-import { layerOf, weightKey } from '../../network/spec.ts';
+import { type NetworkNode, weightKey } from '../../network/spec.ts';
+import { averageDecayAt } from '../averageDecay.ts';
 import type {
   Batch,
   ImageChange,
@@ -119,22 +120,18 @@ export class SimdTrainer implements Trainer {
     this.#isProfiled = isProfiled;
     this.#numSteps = request.optimizerState?.numSteps ?? 0;
     this.#layout = layOutWeights(request);
+    const plain: NetworkNode[] = [];
     try {
       this.#regions = this.#allocateRegions();
       this.#slots = Array.from({ length: NUM_SLOTS }, () => this.#allocateSlot());
       this.#readWeights();
-      this.#plan = this.#makePlan(operations);
+      this.#plan = this.#makePlan(operations, plain);
     } catch (error) {
       this.#free();
       throw error;
     }
-    const plain = new Map(
-      request.network.nodes
-        .filter(({ node }) => !operationOf(operations, node.kind))
-        .map(({ node }) => [node.kind, node]),
-    );
-    const notes = [...plain.values()].map((node) => notePlain(node, layerOf(node).title));
-    this.note = notes.length > 0 ? notes.join(' ') : null;
+    const notes = new Set(plain.map(notePlain));
+    this.note = notes.size > 0 ? [...notes].join(' ') : null;
   }
 
   // ---- what callers do ------------------------------------------------------------------------
@@ -316,8 +313,8 @@ export class SimdTrainer implements Trainer {
       const slots = optimizerState?.slots[key] ?? {};
       const restore = (region: number, name: string, otherwise?: Float32Array) => {
         const kept = slots[name] ?? otherwise;
-        if (!region || !kept) return;
-        checkLength(`${name} of ${key}`, kept, count);
+        // A state of another rule has other slots: those start afresh.
+        if (!region || kept?.length !== count) return;
         this.#write(region, offset, kept);
       };
       if (role !== 'statistic') {
@@ -338,7 +335,8 @@ export class SimdTrainer implements Trainer {
 
   // ---- the step -------------------------------------------------------------------------------
 
-  #makePlan(operations: OperationTable): Plan {
+  /** @param plain Receives the nodes that run by their plain definitions. */
+  #makePlan(operations: OperationTable, plain: NetworkNode[]): Plan {
     const { network, batchSize, dropout, labelSmoothing } = this.#request;
     const { exports } = this.#kernels;
     const { values, gradients, observed, figures } = this.#regions;
@@ -357,7 +355,10 @@ export class SimdTrainer implements Trainer {
       dropout,
       weights: new Map(places),
       operationOf: (kind: LayerKind) => operationOf(operations, kind),
-      planPlain,
+      planPlain: (plan, operation) => {
+        plain.push(operation.placed.node);
+        return planPlain(plan, operation);
+      },
       planImages: (plan, images) => {
         const unmixed = plan.buffer(batchSize * PIXELS);
         plan.call([images, unmixed], () => {
@@ -404,8 +405,8 @@ export class SimdTrainer implements Trainer {
       exports.blend(statistics, observed, numValues - numTrained, batchNormMomentum);
     }
     if (average && optimizer.averageDecay !== null) {
-      const most = (1 + this.#numSteps) / (10 + this.#numSteps);
-      exports.blend(average, values, numValues, Math.min(optimizer.averageDecay, most));
+      const share = averageDecayAt(optimizer.averageDecay, this.#numSteps);
+      exports.blend(average, values, numValues, share);
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { WeightKeys } from '../../network/spec.ts';
+import { averageDecayAt } from '../averageDecay.ts';
 import type { OptimizerSpec, OptimizerState } from '../contract.ts';
 
 /**
@@ -11,17 +12,9 @@ import type { OptimizerSpec, OptimizerState } from '../contract.ts';
  *
  * Not by `backend.floatPrecision()`: WebGL's says 16 of every device that renders 32.
  */
-export function adamEpsilon(): number {
+function adamEpsilon(): number {
   const isHalf = tf.getBackend() === 'webgl' && !tf.env().getBool('WEBGL_RENDER_FLOAT32_ENABLED');
   return isHalf ? 1e-4 : 1e-7;
-}
-
-/**
- * The share that a moving average keeps of itself in step `numSteps` (1-based): young averages
- * forget the first weights sooner. As TensorFlow's ExponentialMovingAverage does.
- */
-export function averageDecayAt(averageDecay: number, numSteps: number): number {
-  return Math.min(averageDecay, (1 + numSteps) / (10 + numSteps));
 }
 
 type Slot = 'first' | 'second' | 'velocity' | 'average';

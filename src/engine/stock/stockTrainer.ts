@@ -6,8 +6,8 @@ import * as tf from '@tensorflow/tfjs';
 import { PIXELS, SIDE } from '../../fashion.ts';
 import { type Network, type WeightKeys, weightKeys } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
+import { writeImages } from '../batchImages.ts';
 import type { Batch, OptimizerState, Trainer, TrainerRequest } from '../contract.ts';
-import { writeImages } from '../images.ts';
 import { applyNetwork, crossEntropy, type Observations } from './plainNetwork.ts';
 import { StockOptimizer } from './stockOptimizer.ts';
 

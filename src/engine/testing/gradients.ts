@@ -6,8 +6,8 @@ import * as tf from '@tensorflow/tfjs';
 import { PIXELS, SIDE } from '../../fashion.ts';
 import { type Network, weightKey, weightKeys } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
+import { writeImages } from '../batchImages.ts';
 import type { Batch, ModelWeight, OptimizerSpec, Trainer, TrainerRequest } from '../contract.ts';
-import { writeImages } from '../images.ts';
 import { applyNetwork, crossEntropy } from '../stock/plainNetwork.ts';
 
 export type Values = ReadonlyMap<string, Float32Array>;

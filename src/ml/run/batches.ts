@@ -1,13 +1,15 @@
 /** Makes batches of a data set as a recipe wants them: drawn changes, targets, seeds for dropout. */
-import { type Dataset, gatherBytes } from '../../data/dataset.ts';
-import type { Batch, ImageChange } from '../../engine/contract.ts';
+import { type Dataset, gatherBytes, shuffleRows } from '../../data/dataset.ts';
+import type { Batch, ImageChange, Mixing } from '../../engine/contract.ts';
 import { PIXELS } from '../../fashion.ts';
 import { createRandom } from '../../random.ts';
-import { augmentBatch, drawChange } from '../spec/augment.ts';
+import { augmentBatch, drawChange, drawErasedArea, drawOwnShare } from '../spec/augment.ts';
 import type { Recipe } from '../spec/recipe.ts';
 
+const UNCHANGED = { isMirrored: false, right: 0, down: 0 } as const;
+
 /** What of a recipe shapes batches. */
-export type BatchRecipe = Pick<Recipe, 'augment' | 'seed'>;
+export type BatchRecipe = Pick<Recipe, 'augment' | 'erasing' | 'erasingArea' | 'mixing' | 'seed'>;
 
 /** Whether batches name rows of the data, so that an engine does well to have all of it at hand. */
 export function namesRows({ augment }: Pick<Recipe, 'augment'>): boolean {
@@ -30,9 +32,23 @@ export function createBatches(
   const pixels = new Uint8Array(namesRows(recipe) ? 0 : batchSize * PIXELS);
   const targets = new Float32Array(batchSize * numClasses);
 
+  const { erasing, erasingArea } = recipe;
+
+  // What is switched off draws nothing: older recipes then train as they always did.
   function drawChanges(): readonly ImageChange[] | null {
-    if (recipe.augment !== 'light') return null;
-    return Array.from({ length: batchSize }, () => ({ ...drawChange(random), erased: null }));
+    if (recipe.augment !== 'light' && erasing === 0) return null;
+    return Array.from({ length: batchSize }, () => ({
+      ...(recipe.augment === 'light' ? drawChange(random) : UNCHANGED),
+      erased: erasing > 0 && random() < erasing ? drawErasedArea(random, erasingArea) : null,
+    }));
+  }
+
+  function drawMixing(): Mixing | null {
+    if (recipe.mixing === 0) return null;
+    const partners = Uint32Array.from({ length: batchSize }, (_, index) => index);
+    shuffleRows(partners, random);
+    const shares = Float32Array.from(partners, () => drawOwnShare(random, recipe.mixing));
+    return { partners, shares };
   }
 
   return (rows) => {
@@ -47,6 +63,19 @@ export function createBatches(
       augmentBatch(pixels, batchSize, recipe.augment, random);
       images = { kind: 'pixels', pixels };
     }
-    return { images, changes, mixing: null, targets, seed: Math.floor(random() * 2 ** 32) };
+    const mixing = drawMixing();
+    if (mixing) mixTargets(mixing, targets, numClasses);
+    return { images, changes, mixing, targets, seed: Math.floor(random() * 2 ** 32) };
   };
+}
+
+/** As the images are mixed: each with its partner as it was before any was mixed. */
+function mixTargets({ partners, shares }: Mixing, targets: Float32Array, numClasses: number): void {
+  const unmixed = targets.slice();
+  for (let at = 0; at < targets.length; at++) {
+    const index = Math.floor(at / numClasses);
+    const share = shares[index] ?? 1;
+    const partner = (partners[index] ?? index) * numClasses + (at % numClasses);
+    targets[at] = share * (unmixed[at] ?? 0) + (1 - share) * (unmixed[partner] ?? 0);
+  }
 }

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset } from '../../data/dataset.ts';
-import { PIXELS } from '../../fashion.ts';
+import { FASHION_MNIST, PIXELS } from '../../fashion.ts';
 import { NETWORK_PRESETS } from '../../network/presets.ts';
 import { resolveNetwork } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
@@ -19,6 +19,7 @@ function noise(): Dataset {
   return {
     pixels: Uint8Array.from({ length: 140 * PIXELS }, () => 255 * random()),
     labels: Uint8Array.from({ length: 140 }, (_, row) => row % 2),
+    spec: FASHION_MNIST,
   };
 }
 

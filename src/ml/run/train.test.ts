@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Dataset } from '../../data/dataset.ts';
 import { startWasmInNode } from '../../engine/stock/wasmInNode.ts';
-import { PIXELS, SIDE } from '../../fashion.ts';
+import { FASHION_MNIST, PIXELS, SIDE } from '../../fashion.ts';
 import { NETWORK_PRESETS, type NetworkPresetName } from '../../network/presets.ts';
 import { type Network, resolveNetwork } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
@@ -11,7 +11,7 @@ import { DEFAULT_RECIPE, type Recipe } from '../spec/recipe.ts';
 import { buildModel } from './build.ts';
 import { evaluateModel } from './evaluate.ts';
 import { predictPicture } from './predict.ts';
-import { type TrainEvent, TrainingControl, TrainingError, train } from './train.ts';
+import { optimizerOf, type TrainEvent, TrainingControl, TrainingError, train } from './train.ts';
 
 /** Ten classes that are easy to tell apart: a bright bar at a height of its own, in noise. */
 function makeToys(numRows: number, seed: number): Dataset {
@@ -22,7 +22,7 @@ function makeToys(numRows: number, seed: number): Dataset {
     const top = row * PIXELS + (2 + 2 * label) * SIDE;
     pixels.fill(255, top, top + 3 * SIDE);
   });
-  return { pixels, labels };
+  return { pixels, labels, spec: FASHION_MNIST };
 }
 
 const toys = makeToys(400, 1);
@@ -161,6 +161,24 @@ describe('a training run', () => {
   });
 });
 
+describe('the optimizer', () => {
+  it('is told what the recipe says, and nothing of what is switched off', () => {
+    expect(optimizerOf(DEFAULT_RECIPE)).toMatchObject({
+      rule: { kind: 'adam' },
+      weightDecay: 0,
+      maxGradientNorm: null,
+      averageDecay: null,
+    });
+    const knobs = { nesterov: true, weightDecay: 0.0005, gradientClip: 2, averaging: 0.99 };
+    expect(optimizerOf({ ...DEFAULT_RECIPE, ...knobs, optimizer: 'sgd', momentum: 0.8 })).toEqual({
+      rule: { kind: 'sgd', momentum: 0.8, isNesterov: true },
+      weightDecay: 0.0005,
+      maxGradientNorm: 2,
+      averageDecay: 0.99,
+    });
+  });
+});
+
 describe('control of a run', () => {
   it('stops between two batches; before the first epoch is over the weights stay as they are', async () => {
     const events = own(
@@ -238,6 +256,7 @@ describe('the weights in the end', () => {
     const noise: Dataset = {
       pixels: Uint8Array.from({ length: 200 * PIXELS }, () => 255 * random()),
       labels: Uint8Array.from({ length: 200 }, () => Math.floor(10 * random())),
+      spec: FASHION_MNIST,
     };
     const change = { epochs: 60, patience: 2, schedule: 'constant', learningRate: 0.01 } as const;
     const result = await run(change, undefined, { dataset: noise });

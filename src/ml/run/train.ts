@@ -6,13 +6,18 @@
  * nothing is read in a batch: losses pile up as tensors and are read together a few times a second.
  */
 import * as tf from '@tensorflow/tfjs';
-import { type Dataset, gatherLabels, shuffleRows, splitRows } from '../../data/dataset.ts';
+import {
+  countClasses,
+  type Dataset,
+  gatherLabels,
+  shuffleRows,
+  splitRows,
+} from '../../data/dataset.ts';
 import type { OptimizerSpec, Trainer } from '../../engine/contract.ts';
 import { createTrainer } from '../../engine/trainers.ts';
-import { BATCH_NORM_MOMENTUM } from '../../network/layers.ts';
 import type { Network } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
-import { judgePredictions, type PredictionFigures } from '../spec/evaluation.ts';
+import { judgePredictions, type PredictionFigures } from '../spec/metrics.ts';
 import type { EpochRecord } from '../spec/modelCard.ts';
 import { learningRateAt, type Recipe } from '../spec/recipe.ts';
 import { createBatches, namesRows } from './batches.ts';
@@ -260,10 +265,10 @@ export function optimizerOf(recipe: Recipe): OptimizerSpec {
     rule:
       recipe.optimizer === 'adam'
         ? { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: null }
-        : { kind: 'sgd', momentum: recipe.momentum, isNesterov: false },
-    weightDecay: 0,
-    maxGradientNorm: null,
-    averageDecay: null,
+        : { kind: 'sgd', momentum: recipe.momentum, isNesterov: recipe.nesterov },
+    weightDecay: recipe.weightDecay,
+    maxGradientNorm: recipe.gradientClip === 0 ? null : recipe.gradientClip,
+    averageDecay: recipe.averaging === 0 ? null : recipe.averaging,
   };
 }
 
@@ -284,7 +289,7 @@ export async function prepareTrainer(
     optimizerState: null,
     dropout: recipe.dropout,
     labelSmoothing: recipe.labelSmoothing,
-    batchNormMomentum: BATCH_NORM_MOMENTUM,
+    batchNormMomentum: recipe.batchNormMomentum,
   });
   try {
     await trainer.prepare();
@@ -309,7 +314,7 @@ async function validate(
     });
     const labels = new Uint8Array(rows.length);
     gatherLabels(dataset, rows, labels);
-    return judgePredictions(probabilities, labels);
+    return judgePredictions(probabilities, labels, countClasses(dataset));
   } catch (error) {
     if (error === stopped) return null;
     throw error;

@@ -1,6 +1,6 @@
 /** Valid networks at random, for tests that compare engines: every kind of layer comes up. */
 import { createRandom, type Random } from '../../random.ts';
-import { LAYERS, type LayerKind, type Shape } from '../layers.ts';
+import { ACTIVATION_NAMES, LAYERS, type LayerKind, type Shape } from '../layers.ts';
 import { INPUT, type NetworkNode, type NetworkSpec, resolveNetwork } from '../spec.ts';
 
 interface Growing {
@@ -138,7 +138,7 @@ function addKeepingSides(growing: Growing, last: string, filters: number | null)
 }
 
 function activation(random: Random) {
-  return pick(random, ['relu', 'leakyRelu', 'silu', 'gelu', 'sigmoid'] as const);
+  return pick(random, ACTIVATION_NAMES);
 }
 
 type WithoutId<Node> = Node extends unknown ? Omit<Node, 'id'> : never;
