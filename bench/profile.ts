@@ -12,6 +12,8 @@ import { countThreads, defaultThreads, pickCount, pickSubjects, pickThreads } fr
 import type { StepProfile } from './page/bench.worker.ts';
 import { NUM_CLASSES } from './subjects.ts';
 
+const START_UP_MS = 2000;
+
 export const summary = 'where the time of a training step goes, node by node, on the CPU engine';
 
 export const help = `npm run bench -- profile [options]
@@ -43,6 +45,9 @@ export async function run(args: readonly string[]): Promise<void> {
     for (const numThreads of threads) {
       const page = await browser.open({ backend: 'simd', numThreads });
       console.log(`\n${browser.version}, ${countThreads(numThreads)}, ${page.detail}`);
+      // A page's threads do not keep up for a second or two: browsers compile what runs often anew.
+      const [first] = subjects;
+      if (first) await page.call('profile', first.spec, batch, START_UP_MS);
       for (const { spec } of subjects) await profile(page, spec, batch, forMs);
       await page.close();
     }

@@ -17,7 +17,9 @@ import { PyTorch } from './pytorch.ts';
 
 const TRAIN_BATCH = 128;
 const INFER_BATCH = 256;
+/** Before the first block of each system for a network, and before its first block of all. */
 const WARM_UP_MS = 200;
+const START_UP_MS = 2000;
 
 /** Systems of one kind, at several numbers of threads. */
 const FAMILIES = ['atelier', 'before', 'pytorch', 'channelsLast', 'tfjs', 'webgl'] as const;
@@ -206,6 +208,9 @@ async function enterPyTorch(
 
 // ---- the comparison ---------------------------------------------------------------------------
 
+/** Those that have run for a while. */
+const started = new WeakSet<Contender>();
+
 interface Entry {
   readonly contender: Contender;
   readonly results: number[];
@@ -225,8 +230,13 @@ async function compare(
     const block = (forMs: number) => measure(network, forMs);
     return [{ contender, block, results: [] as number[] }];
   });
-  // Browsers compile once more what runs often.
-  for (const { contender, block } of entries) if (!contender.isSlow) await block(WARM_UP_MS);
+  for (const { contender, block } of entries) {
+    if (contender.isSlow) continue;
+    // For a second or two after its start a page's threads do not keep up: browsers compile what
+    // runs often once more.
+    await block(started.has(contender) ? WARM_UP_MS : START_UP_MS);
+    started.add(contender);
+  }
   for (let round = 0; round < rounds; round++) {
     for (const { contender, block, results } of round % 2 ? entries.toReversed() : entries) {
       if (contender.isSlow && round > 0) continue;
