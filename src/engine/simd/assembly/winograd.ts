@@ -1,32 +1,31 @@
 /**
- * Owns 3×3 convolutions of stride 1 by Winograd's minimal filtering (A. Lavin and S. Gray,
- * arXiv:1509.09308): a tile of 4 × 4 outputs from 6 × 6 inputs with 36 multiplications for each pair
- * of channels, where the direct way needs 144.
+ * 3×3 convolutions of stride 1 by Winograd's minimal filtering (A. Lavin and S. Gray,
+ * arXiv:1509.09308), from tiles of two sizes: 4 × 4 outputs by 36 multiplications for each pair of
+ * channels, or 7 × 7 outputs by 100, where the direct way needs 144 and 441. The size with less work
+ * for the picture is taken: 14×14 and 7×7 are whole tiles of 7.
  *
  *   forward, input gradient   y  = Aᵀ [ (G w Gᵀ) ⊙ (Bᵀ x B) ] A      summed over input channels
  *   filter gradient           dw = Gᵀ [ Σ tiles (Bᵀ x B) ⊙ (A dy Aᵀ) ] G
  *
- * Each of the 36 places of ⊙ is a matrix product over channels or tiles, on the register tiles of
- * gemm.ts. Tiles are transformed a chunk at a time, so that what lies between the transforms stays in
- * the cache.
+ * Each place of ⊙ is a matrix product over channels or tiles, on the register tiles of gemm.ts.
+ * A group of tiles is transformed into shared memory, then every place is multiplied, then the group
+ * is transformed back: three rounds of chunks that any number of threads can share.
  *
- * The filter is evaluated at 0, ±√½, ±√2 and ∞. With the usual 0, ±1, ±2, ∞ numbers of very different
- * size meet, and the largest error was three to five times as large; here it stays near 1e-6 of the
- * largest result, for sums over 128 channels.
+ * Tiles of 4 evaluate the filter at 0, ±√½, ±√2 and ∞. With the usual 0, ±1, ±2, ∞ numbers of very
+ * different size meet, and the largest error was three to five times as large.
+ * Tiles of 7 evaluate it at 0, three pairs ±p, and modulo t² + 1, that is at ±i: a complex product
+ * by three real ones, of the filter's remainder u + v·t: places u, v and u + v. That is one product more than
+ * nine real points need, but those lose a digit and a half (errors of 5e-5 of the largest
+ * result, over 64 channels). As it is both sizes stay near 2e-6, for sums over 128 channels.
  */
 import {
-  ACCUMULATE, ADD_BIAS, HEAD_BYTES, RELU, SEGMENT_BYTES, TILE_COLUMNS, TILE_ROWS, TILE_SCRATCH,
-  columnTile, madd, rowTile,
+  ACCUMULATE, ADD_BIAS, BLOCK_DEPTH, BLOCK_ROWS, RELU, TILE_COLUMNS, TILE_ROWS,
+  TILE_SCRATCH, blockTile, madd, packedTile,
 } from './gemm';
 import { JOB, parallel, scratch } from './parallel';
 import { ConvShape } from './shape';
 
-/** Outputs of a tile along each side, inputs of a tile along each side, and products of a tile. */
-const OUT_SIDE: i32 = 4;
-const IN_SIDE: i32 = 6;
-const PLACES: i32 = 36;
-
-// The points ±P and ±Q, and what follows from them.
+// The points ±P and ±Q of tiles of 4, and what follows from them.
 const P: f64 = 0.7071067811865476;
 const Q: f64 = 1.4142135623730951;
 const P2: f64 = 0.5;
@@ -36,32 +35,79 @@ const N0: f64 = P2 * Q2;
 const NP: f64 = 2 * P2 * (P2 - Q2);
 const NQ: f64 = 2 * Q2 * (Q2 - P2);
 
-/** Tiles that are transformed and multiplied together: with 64 channels 590 KB, half of an L2. */
-const CHUNK_TILES: i32 = 32;
+// The points ±A, ±B and ±C of tiles of 7: the least error of a search over all three. With
+// a = A², …, the tile's polynomial is t (t² + 1) (t² - a) (t² - b) (t² - c).
+const A: f64 = 0.6;
+const B: f64 = 1.136;
+const C: f64 = 2.66;
+const A2: f64 = A * A;
+const B2: f64 = B * B;
+const C2: f64 = C * C;
+/** Its derivative at 0, ±A, ±B, ±C; and its cofactor of t² + 1 at i, over -i. */
+const M0: f64 = -A2 * B2 * C2;
+const MA: f64 = 2 * A2 * (A2 + 1) * (A2 - B2) * (A2 - C2);
+const MB: f64 = 2 * B2 * (B2 + 1) * (B2 - A2) * (B2 - C2);
+const MC: f64 = 2 * C2 * (C2 + 1) * (C2 - A2) * (C2 - B2);
+const MI: f64 = (1 + A2) * (1 + B2) * (1 + C2);
+/** (x + 1)(x - b)(x - c) = A_0 + A_1 x + A_2 x² + x³, and so on; I: (x - a)(x - b)(x - c). */
+const A_0: f64 = B2 * C2;
+const A_1: f64 = B2 * C2 - B2 - C2;
+const A_2: f64 = 1 - B2 - C2;
+const B_0: f64 = A2 * C2;
+const B_1: f64 = A2 * C2 - A2 - C2;
+const B_2: f64 = 1 - A2 - C2;
+const C_0: f64 = A2 * B2;
+const C_1: f64 = A2 * B2 - A2 - B2;
+const C_2: f64 = 1 - A2 - B2;
+const I_0: f64 = -A2 * B2 * C2;
+const I_1: f64 = A2 * B2 + A2 * C2 + B2 * C2;
+const I_2: f64 = -A2 - B2 - C2;
+/** (x + 1) (I_0 + I_1 x + I_2 x² + x³), for the point 0. */
+const Z_0: f64 = I_0;
+const Z_1: f64 = I_0 + I_1;
+const Z_2: f64 = I_1 + I_2;
+const Z_3: f64 = I_2 + 1;
 
-/** Tiles of the filter gradient that one thread transforms at a time, and that are summed at a time. */
-const TRANSFORM_TILES: i32 = 16;
-const GROUP_TILES: i32 = 128;
+/** Tiles that are transformed and multiplied together: whole blocks of rows for the products. */
+const GROUP_TILES: i32 = 22 * BLOCK_ROWS;
+
+/** Bytes of packed filter that one pass over a group's tiles multiplies: half of an L1 cache. */
+const PASS_BYTES: i32 = 16384;
+
+/** Tiles of the filter gradient that one thread transforms at a time. */
+const TRANSFORM_TILES: i32 = 8;
+/** Of these, tiles and bytes of a pixel that take turns: they fill the same lines of the cache. */
+const TURN_TILES: i32 = 4;
+const TURN_BYTES: usize = 32;
 
 /**
- * Planes of the 36 places lie this much more than their size apart: a power of two between them would
- * put all 36 in the same corner of the cache.
+ * Planes of the places lie this much more than their size apart: a power of two between them would
+ * put all of them in the same corner of the cache.
  */
 const PLANE_GAP: usize = 64;
 
 /**
  * Measured against the direct way: with 8 channels this one takes 0.5 to 0.75 of its time, with 64 a
- * third to a half. With fewer tiles than these the transform of the filter costs what is gained.
+ * quarter to a half. With fewer tiles than these the transform of the filter costs what is gained.
  */
 const MIN_CHANNELS: i32 = 8;
-const MIN_TILES: i32 = 24;
+const MIN_TILES_OF_4: i32 = 24;
+const MIN_TILES_OF_7: i32 = 12;
 
-/** Outputs that a tile must have inside the picture, on average; the others are work for nothing. */
-const MIN_OUTPUTS: i32 = 6;
+/** Multiplications for an output pixel, of 9 in the direct way, that still leave a gain. */
+const MAX_PLACES_PER_OUTPUT: i32 = 6;
 
 @unmanaged
 class WinogradJob extends ConvShape {
-  spare: i32;
+  /** Outputs of a tile along a side, 4 or 7; places along a side, 6 or 10; places in all. */
+  side: i32;
+  points: i32;
+  places: i32;
+  tilesDown: i32;
+  tilesAcross: i32;
+  numTiles: i32;
+  firstTile: i32;
+  groupTiles: i32;
   // Forward and input gradient: which picture is read, which is written.
   from: usize;
   fromHeight: i32;
@@ -77,11 +123,15 @@ class WinogradJob extends ConvShape {
   isRotated: i32;
   bias: usize;
   flags: i32;
-  packed: usize;
   numPanels: i32;
-  tilesDown: i32;
-  tilesAcross: i32;
-  numTiles: i32;
+  numBlocks: i32;
+  numParts: i32;
+  /** The filter, [place][panel][from channel][8]. */
+  packed: usize;
+  /** The group's tiles, [block of rows][place][from channel / 16][row][16]. */
+  inputs: usize;
+  /** Their products, [block of rows][panel][place][row][8]. */
+  products: usize;
   // Filter gradient.
   dy: usize;
   y: usize;
@@ -92,8 +142,6 @@ class WinogradJob extends ConvShape {
   dyPlanes: usize;
   sums: usize;
   biasSums: usize;
-  firstTile: i32;
-  groupTiles: i32;
 }
 
 // @ts-ignore: decorator
@@ -102,153 +150,336 @@ function job(): WinogradJob {
   return changetype<WinogradJob>(JOB);
 }
 
-/** Whether this way is the faster one, for a picture of this size to be written. */
-function pays(height: i32, width: i32): bool {
+// @ts-ignore: decorator
+@inline
+function tilesAlong(length: i32, side: i32): i32 {
+  return (length + side - 1) / side;
+}
+
+/** Outputs along a side of the tiles to write such a picture with; 0: the direct way is faster. */
+function tileSide(height: i32, width: i32): i32 {
   const s = job();
-  if (s.filterHeight != 3 || s.filterWidth != 3) return false;
-  if (s.strideHeight != 1 || s.strideWidth != 1) return false;
-  if (s.dilationHeight != 1 || s.dilationWidth != 1) return false;
-  if ((s.channels | s.outChannels) & 3) return false;
-  if (s.channels < MIN_CHANNELS || s.outChannels < MIN_CHANNELS) return false;
-  const tiles = tilesAlong(height) * tilesAlong(width);
-  return s.batch * tiles >= MIN_TILES && tiles * MIN_OUTPUTS <= height * width;
+  if (s.filterHeight != 3 || s.filterWidth != 3) return 0;
+  if (s.strideHeight != 1 || s.strideWidth != 1) return 0;
+  if (s.dilationHeight != 1 || s.dilationWidth != 1) return 0;
+  if ((s.channels | s.outChannels) & 3) return 0;
+  if (s.channels < MIN_CHANNELS || s.outChannels < MIN_CHANNELS) return 0;
+  const tiles4 = tilesAlong(height, 4) * tilesAlong(width, 4);
+  const tiles7 = tilesAlong(height, 7) * tilesAlong(width, 7);
+  const most = height * width * MAX_PLACES_PER_OUTPUT;
+  if (s.batch * tiles7 >= MIN_TILES_OF_7 && tiles7 * 100 <= min(most, tiles4 * 36)) return 7;
+  if (s.batch * tiles4 >= MIN_TILES_OF_4 && tiles4 * 36 <= most) return 4;
+  return 0;
 }
 
 /** Whether `winogradForward` and `winogradFilterGradient` pay for the shape at hand. */
 export function winogradForwardPays(): bool {
-  return pays(job().outHeight, job().outWidth);
+  return tileSide(job().outHeight, job().outWidth) != 0;
 }
 
 /** Whether `winogradInputGradient` pays for the shape at hand. */
 export function winogradInputPays(): bool {
-  return pays(job().height, job().width);
+  return tileSide(job().height, job().width) != 0;
 }
 
-// @ts-ignore: decorator
-@inline
-function tilesAlong(length: i32): i32 {
-  return (length + OUT_SIDE - 1) / OUT_SIDE;
+/** Cuts a picture to be written into tiles. */
+function cutIntoTiles(height: i32, width: i32): void {
+  const s = job();
+  s.side = tileSide(height, width);
+  s.points = s.side == 7 ? 10 : 6;
+  s.places = s.points * s.points;
+  s.tilesDown = tilesAlong(height, s.side);
+  s.tilesAcross = tilesAlong(width, s.side);
+  s.numTiles = s.batch * s.tilesDown * s.tilesAcross;
 }
 
 // ---------------------------------------------------------------------------------------------
-// The transforms of one line. Each reads vectors of four channels and stores at to + i · step.
+// The transforms of one line, on vectors of four channels; results go to to + i · step. Names end in
+// the side of the tile. V8 keeps few vectors in registers: what is loaded late lives short.
 
-/** Bᵀ: six inputs to six places. */
+// The factors lie in memory, each at the address of its name: V8 spends three instructions on a
+// vector constant, in every use of it, and one on loading and spreading a number.
+const MINUS_SUM: usize = memory.data<f32>([<f32>(-P2 - Q2)]);
+const MINUS_Q2: usize = memory.data<f32>([<f32>(-Q2)]);
+const FP: usize = memory.data<f32>([<f32>(P)]);
+const MINUS_P2: usize = memory.data<f32>([<f32>(-P2)]);
+const FQ: usize = memory.data<f32>([<f32>(Q)]);
+const ODD_A0: usize = memory.data<f32>([<f32>(A * A_0)]);
+const ODD_A1: usize = memory.data<f32>([<f32>(A * A_1)]);
+const ODD_A2: usize = memory.data<f32>([<f32>(A * A_2)]);
+const ONE_A: usize = memory.data<f32>([<f32>(A)]);
+const ODD_B0: usize = memory.data<f32>([<f32>(B * B_0)]);
+const ODD_B1: usize = memory.data<f32>([<f32>(B * B_1)]);
+const ODD_B2: usize = memory.data<f32>([<f32>(B * B_2)]);
+const ONE_B: usize = memory.data<f32>([<f32>(B)]);
+const ODD_C0: usize = memory.data<f32>([<f32>(C * C_0)]);
+const ODD_C1: usize = memory.data<f32>([<f32>(C * C_1)]);
+const ODD_C2: usize = memory.data<f32>([<f32>(C * C_2)]);
+const ONE_C: usize = memory.data<f32>([<f32>(C)]);
+const I0: usize = memory.data<f32>([<f32>(I_0)]);
+const I1: usize = memory.data<f32>([<f32>(I_1)]);
+const I2: usize = memory.data<f32>([<f32>(I_2)]);
+const EVEN_A0: usize = memory.data<f32>([<f32>(A_0)]);
+const EVEN_A1: usize = memory.data<f32>([<f32>(A_1)]);
+const EVEN_A2: usize = memory.data<f32>([<f32>(A_2)]);
+const EVEN_B0: usize = memory.data<f32>([<f32>(B_0)]);
+const EVEN_B1: usize = memory.data<f32>([<f32>(B_1)]);
+const EVEN_B2: usize = memory.data<f32>([<f32>(B_2)]);
+const EVEN_C0: usize = memory.data<f32>([<f32>(C_0)]);
+const EVEN_C1: usize = memory.data<f32>([<f32>(C_1)]);
+const EVEN_C2: usize = memory.data<f32>([<f32>(C_2)]);
+const Z0: usize = memory.data<f32>([<f32>(Z_0)]);
+const Z1: usize = memory.data<f32>([<f32>(Z_1)]);
+const Z2: usize = memory.data<f32>([<f32>(Z_2)]);
+const Z3: usize = memory.data<f32>([<f32>(Z_3)]);
+const P_SQUARED: usize = memory.data<f32>([<f32>(P2)]);
+const Q_SQUARED: usize = memory.data<f32>([<f32>(Q2)]);
+const A_SQUARED: usize = memory.data<f32>([<f32>(A2)]);
+const B_SQUARED: usize = memory.data<f32>([<f32>(B2)]);
+const C_SQUARED: usize = memory.data<f32>([<f32>(C2)]);
+const ONE_BY_N0: usize = memory.data<f32>([<f32>(1 / N0)]);
+const P2_BY_NP: usize = memory.data<f32>([<f32>(P2 / NP)]);
+const ONE_BY_NP: usize = memory.data<f32>([<f32>(1 / NP)]);
+const P_BY_NP: usize = memory.data<f32>([<f32>(P / NP)]);
+const Q2_BY_NQ: usize = memory.data<f32>([<f32>(Q2 / NQ)]);
+const ONE_BY_NQ: usize = memory.data<f32>([<f32>(1 / NQ)]);
+const Q_BY_NQ: usize = memory.data<f32>([<f32>(Q / NQ)]);
+const ONE_BY_M0: usize = memory.data<f32>([<f32>(1 / M0)]);
+const A2_BY_MA: usize = memory.data<f32>([<f32>(A2 / MA)]);
+const ONE_BY_MA: usize = memory.data<f32>([<f32>(1 / MA)]);
+const A_BY_MA: usize = memory.data<f32>([<f32>(A / MA)]);
+const B2_BY_MB: usize = memory.data<f32>([<f32>(B2 / MB)]);
+const ONE_BY_MB: usize = memory.data<f32>([<f32>(1 / MB)]);
+const B_BY_MB: usize = memory.data<f32>([<f32>(B / MB)]);
+const C2_BY_MC: usize = memory.data<f32>([<f32>(C2 / MC)]);
+const ONE_BY_MC: usize = memory.data<f32>([<f32>(1 / MC)]);
+const C_BY_MC: usize = memory.data<f32>([<f32>(C / MC)]);
+const ONE_BY_MI: usize = memory.data<f32>([<f32>(1 / MI)]);
+const A_FOURTH: usize = memory.data<f32>([<f32>(A2 * A2)]);
+const B_FOURTH: usize = memory.data<f32>([<f32>(B2 * B2)]);
+const C_FOURTH: usize = memory.data<f32>([<f32>(C2 * C2)]);
+const A_SIXTH: usize = memory.data<f32>([<f32>(A2 * A2 * A2)]);
+const B_SIXTH: usize = memory.data<f32>([<f32>(B2 * B2 * B2)]);
+const C_SIXTH: usize = memory.data<f32>([<f32>(C2 * C2 * C2)]);
+
 // @ts-ignore: decorator
 @inline
-function inputLine(
-  d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128, to: usize, step: usize,
-): void {
-  const minusP2 = f32x4.splat(<f32>-P2);
-  const minusQ2 = f32x4.splat(<f32>-Q2);
-  const minusSum = f32x4.splat(<f32>(-P2 - Q2));
-  // P²·Q² is 1.
-  v128.store(to, madd(d2, minusSum, f32x4.add(d0, d4)));
-  const evenP = madd(d2, minusQ2, d4);
-  const oddP = f32x4.mul(madd(d1, minusQ2, d3), f32x4.splat(<f32>P));
-  v128.store(to + step, f32x4.add(evenP, oddP));
-  v128.store(to + 2 * step, f32x4.sub(evenP, oddP));
-  const evenQ = madd(d2, minusP2, d4);
-  const oddQ = f32x4.mul(madd(d1, minusP2, d3), f32x4.splat(<f32>Q));
-  v128.store(to + 3 * step, f32x4.add(evenQ, oddQ));
-  v128.store(to + 4 * step, f32x4.sub(evenQ, oddQ));
-  v128.store(to + 5 * step, madd(d3, minusSum, f32x4.add(d1, d5)));
+function times(value: v128, factor: usize): v128 {
+  return f32x4.mul(value, v128.load32_splat(factor));
 }
 
-/** A: four outputs' gradients to six places. */
 // @ts-ignore: decorator
 @inline
-function gradientLine(d0: v128, d1: v128, d2: v128, d3: v128, to: usize, step: usize): void {
+function plus(value: v128, factor: usize, sum: v128): v128 {
+  return madd(value, v128.load32_splat(factor), sum);
+}
+
+// @ts-ignore: decorator
+@inline
+function storePair(even: v128, odd: v128, to: usize, step: usize): void {
+  v128.store(to, f32x4.add(even, odd));
+  v128.store(to + step, f32x4.sub(even, odd));
+}
+
+/** Bᵀ: six inputs, at the addresses given, to six places. */
+// @ts-ignore: decorator
+@inline
+function inputLine4(
+  p0: usize, p1: usize, p2: usize, p3: usize, p4: usize, p5: usize, to: usize, step: usize,
+): void {
+  const d1 = v128.load(p1), d2 = v128.load(p2), d3 = v128.load(p3), d4 = v128.load(p4);
+  // P²·Q² is 1.
+  v128.store(to, plus(d2, MINUS_SUM, f32x4.add(v128.load(p0), d4)));
+  storePair(plus(d2, MINUS_Q2, d4), times(plus(d1, MINUS_Q2, d3), FP), to + step, step);
+  storePair(plus(d2, MINUS_P2, d4), times(plus(d1, MINUS_P2, d3), FQ), to + 3 * step, step);
+  v128.store(to + 5 * step, plus(d3, MINUS_SUM, f32x4.add(d1, v128.load(p5))));
+}
+
+/** Bᵀ: nine inputs to ten places. */
+// @ts-ignore: decorator
+@inline
+function inputLine7(
+  p0: usize, p1: usize, p2: usize, p3: usize, p4: usize, p5: usize, p6: usize, p7: usize,
+  p8: usize, to: usize, step: usize,
+): void {
+  const d1 = v128.load(p1), d3 = v128.load(p3), d5 = v128.load(p5), d7 = v128.load(p7);
+  const oddA = plus(d1, ODD_A0, plus(d3, ODD_A1, plus(d5, ODD_A2, times(d7, ONE_A))));
+  const oddB = plus(d1, ODD_B0, plus(d3, ODD_B1, plus(d5, ODD_B2, times(d7, ONE_B))));
+  const oddC = plus(d1, ODD_C0, plus(d3, ODD_C1, plus(d5, ODD_C2, times(d7, ONE_C))));
+  const oddI = plus(d1, I0, plus(d3, I1, plus(d5, I2, d7)));
+  const d2 = v128.load(p2), d4 = v128.load(p4), d6 = v128.load(p6), d8 = v128.load(p8);
+  storePair(plus(d2, EVEN_A0, plus(d4, EVEN_A1, plus(d6, EVEN_A2, d8))), oddA, to + step, step);
+  storePair(plus(d2, EVEN_B0, plus(d4, EVEN_B1, plus(d6, EVEN_B2, d8))), oddB, to + 3 * step, step);
+  storePair(plus(d2, EVEN_C0, plus(d4, EVEN_C1, plus(d6, EVEN_C2, d8))), oddC, to + 5 * step, step);
+  storePair(oddI, plus(d2, I0, plus(d4, I1, plus(d6, I2, d8))), to + 7 * step, step);
+  v128.store(to + 9 * step, oddI);
+  v128.store(
+    to, plus(v128.load(p0), Z0, plus(d2, Z1, plus(d4, Z2, plus(d6, Z3, d8)))),
+  );
+}
+
+/** A: four gradients of outputs, `stride` apart, to six places. */
+// @ts-ignore: decorator
+@inline
+function gradientLine4(from: usize, stride: usize, to: usize, step: usize): void {
+  const d0 = v128.load(from), d1 = v128.load(from + stride);
+  const d2 = v128.load(from + 2 * stride), d3 = v128.load(from + 3 * stride);
   v128.store(to, d0);
-  const evenP = madd(d2, f32x4.splat(<f32>P2), d0);
-  const oddP = f32x4.mul(madd(d3, f32x4.splat(<f32>P2), d1), f32x4.splat(<f32>P));
-  v128.store(to + step, f32x4.add(evenP, oddP));
-  v128.store(to + 2 * step, f32x4.sub(evenP, oddP));
-  const evenQ = madd(d2, f32x4.splat(<f32>Q2), d0);
-  const oddQ = f32x4.mul(madd(d3, f32x4.splat(<f32>Q2), d1), f32x4.splat(<f32>Q));
-  v128.store(to + 3 * step, f32x4.add(evenQ, oddQ));
-  v128.store(to + 4 * step, f32x4.sub(evenQ, oddQ));
+  storePair(plus(d2, P_SQUARED, d0), times(plus(d3, P_SQUARED, d1), FP), to + step, step);
+  storePair(plus(d2, Q_SQUARED, d0), times(plus(d3, Q_SQUARED, d1), FQ), to + 3 * step, step);
   v128.store(to + 5 * step, d3);
+}
+
+/** A: seven gradients of outputs, `stride` apart, to ten places. */
+// @ts-ignore: decorator
+@inline
+function gradientLine7(from: usize, stride: usize, to: usize, step: usize): void {
+  const d1 = v128.load(from + stride), d3 = v128.load(from + 3 * stride);
+  const d5 = v128.load(from + 5 * stride);
+  const oddA = times(plus(plus(d5, A_SQUARED, d3), A_SQUARED, d1), ONE_A);
+  const oddB = times(plus(plus(d5, B_SQUARED, d3), B_SQUARED, d1), ONE_B);
+  const oddC = times(plus(plus(d5, C_SQUARED, d3), C_SQUARED, d1), ONE_C);
+  const oddI = f32x4.add(f32x4.sub(d1, d3), d5);
+  const d0 = v128.load(from), d2 = v128.load(from + 2 * stride);
+  const d4 = v128.load(from + 4 * stride), d6 = v128.load(from + 6 * stride);
+  v128.store(to, d0);
+  storePair(plus(plus(plus(d6, A_SQUARED, d4), A_SQUARED, d2), A_SQUARED, d0), oddA, to + step, step);
+  storePair(plus(plus(plus(d6, B_SQUARED, d4), B_SQUARED, d2), B_SQUARED, d0), oddB, to + 3 * step, step);
+  storePair(plus(plus(plus(d6, C_SQUARED, d4), C_SQUARED, d2), C_SQUARED, d0), oddC, to + 5 * step, step);
+  const evenI = f32x4.add(f32x4.sub(d0, d2), f32x4.sub(d4, d6));
+  v128.store(to + 7 * step, evenI);
+  v128.store(to + 8 * step, oddI);
+  v128.store(to + 9 * step, f32x4.add(evenI, oddI));
 }
 
 /** G: three weights to six places. */
 // @ts-ignore: decorator
 @inline
-function filterLine(g0: v128, g1: v128, g2: v128, to: usize, step: usize): void {
-  v128.store(to, f32x4.mul(g0, f32x4.splat(<f32>(1 / N0))));
-  const evenP = madd(g2, f32x4.splat(<f32>(P2 / NP)), f32x4.mul(g0, f32x4.splat(<f32>(1 / NP))));
-  const oddP = f32x4.mul(g1, f32x4.splat(<f32>(P / NP)));
-  v128.store(to + step, f32x4.add(evenP, oddP));
-  v128.store(to + 2 * step, f32x4.sub(evenP, oddP));
-  const evenQ = madd(g2, f32x4.splat(<f32>(Q2 / NQ)), f32x4.mul(g0, f32x4.splat(<f32>(1 / NQ))));
-  const oddQ = f32x4.mul(g1, f32x4.splat(<f32>(Q / NQ)));
-  v128.store(to + 3 * step, f32x4.add(evenQ, oddQ));
-  v128.store(to + 4 * step, f32x4.sub(evenQ, oddQ));
+function filterLine4(g0: v128, g1: v128, g2: v128, to: usize, step: usize): void {
+  v128.store(to, times(g0, ONE_BY_N0));
+  storePair(plus(g2, P2_BY_NP, times(g0, ONE_BY_NP)), times(g1, P_BY_NP), to + step, step);
+  storePair(plus(g2, Q2_BY_NQ, times(g0, ONE_BY_NQ)), times(g1, Q_BY_NQ), to + 3 * step, step);
   v128.store(to + 5 * step, g2);
 }
 
-/** Aᵀ: six places, `stride` apart, to four outputs. */
+/** G: three weights to ten places. */
 // @ts-ignore: decorator
 @inline
-function outputLine(from: usize, stride: usize, to: usize, step: usize): void {
-  const m1 = v128.load(from + stride), m2 = v128.load(from + 2 * stride);
-  const m3 = v128.load(from + 3 * stride), m4 = v128.load(from + 4 * stride);
-  const evenP = f32x4.add(m1, m2), evenQ = f32x4.add(m3, m4);
-  const oddP = f32x4.mul(f32x4.sub(m1, m2), f32x4.splat(<f32>P));
-  const oddQ = f32x4.mul(f32x4.sub(m3, m4), f32x4.splat(<f32>Q));
-  v128.store(to, f32x4.add(v128.load(from), f32x4.add(evenP, evenQ)));
-  v128.store(to + step, f32x4.add(oddP, oddQ));
-  v128.store(
-    to + 2 * step,
-    madd(evenP, f32x4.splat(<f32>P2), f32x4.mul(evenQ, f32x4.splat(<f32>Q2))),
-  );
-  v128.store(
-    to + 3 * step,
-    madd(
-      oddP, f32x4.splat(<f32>P2), madd(oddQ, f32x4.splat(<f32>Q2), v128.load(from + 5 * stride)),
-    ),
-  );
+function filterLine7(g0: v128, g1: v128, g2: v128, to: usize, step: usize): void {
+  v128.store(to, times(g0, ONE_BY_M0));
+  storePair(plus(g2, A2_BY_MA, times(g0, ONE_BY_MA)), times(g1, A_BY_MA), to + step, step);
+  storePair(plus(g2, B2_BY_MB, times(g0, ONE_BY_MB)), times(g1, B_BY_MB), to + 3 * step, step);
+  storePair(plus(g2, C2_BY_MC, times(g0, ONE_BY_MC)), times(g1, C_BY_MC), to + 5 * step, step);
+  const u = times(f32x4.sub(g0, g2), ONE_BY_MI), v = times(g1, ONE_BY_MI);
+  v128.store(to + 7 * step, u);
+  v128.store(to + 8 * step, v);
+  v128.store(to + 9 * step, f32x4.neg(f32x4.add(u, v)));
 }
 
 /** Gᵀ: six places, `stride` apart, to three weights. */
 // @ts-ignore: decorator
 @inline
-function filterGradientLine(from: usize, stride: usize, to: usize, step: usize): void {
+function filterGradientLine4(from: usize, stride: usize, to: usize, step: usize): void {
   const m1 = v128.load(from + stride), m2 = v128.load(from + 2 * stride);
   const m3 = v128.load(from + 3 * stride), m4 = v128.load(from + 4 * stride);
-  const evenP = f32x4.mul(f32x4.add(m1, m2), f32x4.splat(<f32>(1 / NP)));
-  const evenQ = f32x4.mul(f32x4.add(m3, m4), f32x4.splat(<f32>(1 / NQ)));
-  const oddP = f32x4.mul(f32x4.sub(m1, m2), f32x4.splat(<f32>(P / NP)));
-  const oddQ = f32x4.mul(f32x4.sub(m3, m4), f32x4.splat(<f32>(Q / NQ)));
-  v128.store(
-    to,
-    madd(v128.load(from), f32x4.splat(<f32>(1 / N0)), f32x4.add(evenP, evenQ)),
-  );
+  const evenP = times(f32x4.add(m1, m2), ONE_BY_NP), evenQ = times(f32x4.add(m3, m4), ONE_BY_NQ);
+  const oddP = times(f32x4.sub(m1, m2), P_BY_NP), oddQ = times(f32x4.sub(m3, m4), Q_BY_NQ);
+  v128.store(to, plus(v128.load(from), ONE_BY_N0, f32x4.add(evenP, evenQ)));
   v128.store(to + step, f32x4.add(oddP, oddQ));
+  v128.store(to + 2 * step, plus(evenP, P_SQUARED, plus(evenQ, Q_SQUARED, v128.load(from + 5 * stride))));
+}
+
+/** Gᵀ: ten places, `stride` apart, to three weights. */
+// @ts-ignore: decorator
+@inline
+function filterGradientLine7(from: usize, stride: usize, to: usize, step: usize): void {
+  const m1 = v128.load(from + stride), m2 = v128.load(from + 2 * stride);
+  const evenA = times(f32x4.add(m1, m2), ONE_BY_MA), oddA = times(f32x4.sub(m1, m2), A_BY_MA);
+  const m3 = v128.load(from + 3 * stride), m4 = v128.load(from + 4 * stride);
+  const evenB = times(f32x4.add(m3, m4), ONE_BY_MB), oddB = times(f32x4.sub(m3, m4), B_BY_MB);
+  const m5 = v128.load(from + 5 * stride), m6 = v128.load(from + 6 * stride);
+  const evenC = times(f32x4.add(m5, m6), ONE_BY_MC), oddC = times(f32x4.sub(m5, m6), C_BY_MC);
+  const m9 = v128.load(from + 9 * stride);
+  const u = times(f32x4.sub(v128.load(from + 7 * stride), m9), ONE_BY_MI);
+  const v = times(f32x4.sub(v128.load(from + 8 * stride), m9), ONE_BY_MI);
+  const even = f32x4.add(f32x4.add(evenA, evenB), f32x4.add(evenC, u));
+  v128.store(to, plus(v128.load(from), ONE_BY_M0, even));
+  v128.store(to + step, f32x4.add(f32x4.add(oddA, oddB), f32x4.add(oddC, v)));
   v128.store(
-    to + 2 * step,
-    madd(
-      evenP, f32x4.splat(<f32>P2), madd(evenQ, f32x4.splat(<f32>Q2), v128.load(from + 5 * stride)),
-    ),
+    to + 2 * step, f32x4.sub(plus(evenA, A_SQUARED, plus(evenB, B_SQUARED, times(evenC, C_SQUARED))), u),
   );
 }
 
-/** Bytes of the small square between the two passes of a transform. */
-const SQUARE_BYTES: usize = 640;
+/** Aᵀ: six places, `stride` apart, to four outputs. */
+// @ts-ignore: decorator
+@inline
+function outputLine4(from: usize, stride: usize, to: usize, step: usize): void {
+  const m1 = v128.load(from + stride), m2 = v128.load(from + 2 * stride);
+  const m3 = v128.load(from + 3 * stride), m4 = v128.load(from + 4 * stride);
+  const evenP = f32x4.add(m1, m2), evenQ = f32x4.add(m3, m4);
+  const oddP = times(f32x4.sub(m1, m2), FP), oddQ = times(f32x4.sub(m3, m4), FQ);
+  v128.store(to, f32x4.add(v128.load(from), f32x4.add(evenP, evenQ)));
+  v128.store(to + step, f32x4.add(oddP, oddQ));
+  v128.store(to + 2 * step, plus(evenP, P_SQUARED, times(evenQ, Q_SQUARED)));
+  v128.store(
+    to + 3 * step, plus(oddP, P_SQUARED, plus(oddQ, Q_SQUARED, v128.load(from + 5 * stride))),
+  );
+}
+
+/** Aᵀ: ten places, `stride` apart, to seven outputs. */
+// @ts-ignore: decorator
+@inline
+function outputLine7(from: usize, stride: usize, to: usize, step: usize): void {
+  const m1 = v128.load(from + stride), m2 = v128.load(from + 2 * stride);
+  const evenA = f32x4.add(m1, m2), oddA = times(f32x4.sub(m1, m2), ONE_A);
+  const m3 = v128.load(from + 3 * stride), m4 = v128.load(from + 4 * stride);
+  const evenB = f32x4.add(m3, m4), oddB = times(f32x4.sub(m3, m4), ONE_B);
+  const m5 = v128.load(from + 5 * stride), m6 = v128.load(from + 6 * stride);
+  const evenC = f32x4.add(m5, m6), oddC = times(f32x4.sub(m5, m6), ONE_C);
+  const m9 = v128.load(from + 9 * stride);
+  const u = f32x4.add(v128.load(from + 7 * stride), m9);
+  const even = f32x4.add(f32x4.add(evenA, evenB), f32x4.add(evenC, u));
+  v128.store(to, f32x4.add(v128.load(from), even));
+  v128.store(to + 2 * step, f32x4.sub(plus(evenA, A_SQUARED, plus(evenB, B_SQUARED, times(evenC, C_SQUARED))), u));
+  v128.store(
+    to + 4 * step,
+    plus(evenA, A_FOURTH, plus(evenB, B_FOURTH, plus(evenC, C_FOURTH, u))),
+  );
+  v128.store(
+    to + 6 * step,
+    f32x4.sub(
+      plus(evenA, A_SIXTH, plus(evenB, B_SIXTH, times(evenC, C_SIXTH))), u,
+    ),
+  );
+  const v = f32x4.add(v128.load(from + 8 * stride), m9);
+  v128.store(to + step, f32x4.add(f32x4.add(oddA, oddB), f32x4.add(oddC, v)));
+  v128.store(to + 3 * step, f32x4.sub(plus(oddA, A_SQUARED, plus(oddB, B_SQUARED, times(oddC, C_SQUARED))), v));
+  v128.store(
+    to + 5 * step, plus(oddA, A_FOURTH, plus(oddB, B_FOURTH, plus(oddC, C_FOURTH, v))),
+  );
+}
+
+// ---------------------------------------------------------------------------------------------
+// The transforms of one tile: all its columns into a small square in scratch, then all its rows.
+
+/** Bytes of that square, at most 10 × 10 vectors. */
+const SQUARE_BYTES: usize = 1600;
 
 /**
- * Bᵀ d B of a 6 × 6 window of a picture, four channels at a time: to + place · plane, each four
- * channels `step` bytes on.
+ * Bᵀ d B of a window of a picture, four channels at a time: to + place · plane, each four channels
+ * `step` bytes on.
  *
+ * @param c, end bytes into a pixel: the first channels of interest and those after the last
  * @param top, left the window's corner; what lies outside the picture is 0
- * @param zeros at least six pixels of zeros
+ * @param zeros at least nine pixels of zeros
  */
 function inputTile(
-  picture: usize, height: i32, width: i32, channels: i32, top: i32, left: i32,
-  zeros: usize, square: usize, to: usize, plane: usize, step: usize,
+  picture: usize, height: i32, width: i32, channels: i32, c: usize, end: usize,
+  top: i32, left: i32, zeros: usize, square: usize, to: usize, plane: usize, step: usize,
 ): void {
+  const inSide = job().side + 2;
   const pixel = <usize>channels << 2;
-  const firstX = max(0, -left), endX = min(IN_SIDE, width - left);
+  const firstX = max(0, -left), endX = min(inSide, width - left);
   const line = <usize>width * pixel;
   // May lie before the picture: only columns and rows inside are read.
   const corner = picture + <usize>top * line + <usize>left * pixel;
@@ -259,32 +490,49 @@ function inputTile(
   const r4 = <u32>(top + 4) < <u32>height ? corner + line * 4 : zeros;
   const r5 = <u32>(top + 5) < <u32>height ? corner + line * 5 : zeros;
   const zero = f32x4.splat(0);
-  for (let c: usize = 0; c < pixel; c += 16) {
-    for (let column = 0; column < IN_SIDE; column++) {
+  if (inSide == 6) {
+    for (; c < end; c += 16) {
+      for (let column = 0; column < 6; column++) {
+        const at = square + (<usize>column << 4);
+        if (column < firstX || column >= endX) {
+          for (let row: usize = 0; row < 6 * 96; row += 96) v128.store(at + row, zero);
+          continue;
+        }
+        const x = <usize>column * pixel + c;
+        inputLine4(r0 + x, r1 + x, r2 + x, r3 + x, r4 + x, r5 + x, at, 96);
+      }
+      let out = to;
+      for (let row: usize = 0; row < 6 * 96; row += 96) {
+        const at = square + row;
+        inputLine4(at, at + 16, at + 32, at + 48, at + 64, at + 80, out, plane);
+        out += plane * 6;
+      }
+      to += step;
+    }
+    return;
+  }
+  const r6 = <u32>(top + 6) < <u32>height ? corner + line * 6 : zeros;
+  const r7 = <u32>(top + 7) < <u32>height ? corner + line * 7 : zeros;
+  const r8 = <u32>(top + 8) < <u32>height ? corner + line * 8 : zeros;
+  for (; c < end; c += 16) {
+    for (let column = 0; column < 9; column++) {
       const at = square + (<usize>column << 4);
       if (column < firstX || column >= endX) {
-        v128.store(at, zero);
-        v128.store(at, zero, 96);
-        v128.store(at, zero, 192);
-        v128.store(at, zero, 288);
-        v128.store(at, zero, 384);
-        v128.store(at, zero, 480);
+        for (let row: usize = 0; row < 10 * 144; row += 144) v128.store(at + row, zero);
         continue;
       }
       const x = <usize>column * pixel + c;
-      inputLine(
-        v128.load(r0 + x), v128.load(r1 + x), v128.load(r2 + x), v128.load(r3 + x),
-        v128.load(r4 + x), v128.load(r5 + x), at, 96,
+      inputLine7(
+        r0 + x, r1 + x, r2 + x, r3 + x, r4 + x, r5 + x, r6 + x, r7 + x, r8 + x, at, 144,
       );
     }
     let out = to;
-    for (let row: usize = 0; row < 6 * 96; row += 96) {
+    for (let row: usize = 0; row < 10 * 144; row += 144) {
       const at = square + row;
-      inputLine(
-        v128.load(at), v128.load(at, 16), v128.load(at, 32), v128.load(at, 48),
-        v128.load(at, 64), v128.load(at, 80), out, plane,
+      inputLine7(
+        at, at + 16, at + 32, at + 48, at + 64, at + 80, at + 96, at + 112, at + 128, out, plane,
       );
-      out += plane * 6;
+      out += plane * 10;
     }
     to += step;
   }
@@ -293,39 +541,68 @@ function inputTile(
 // ---------------------------------------------------------------------------------------------
 // Forward and input gradient
 
+/** Bytes of one place of a block of rows. */
 // @ts-ignore: decorator
 @inline
-function fromPlane(channels: i32): usize {
-  return <usize>(CHUNK_TILES * channels) * 4 + PLANE_GAP;
+function placeBytes(channels: i32): usize {
+  const depths = (channels + BLOCK_DEPTH - 1) / BLOCK_DEPTH;
+  return <usize>(depths * BLOCK_DEPTH * BLOCK_ROWS) * 4 + PLANE_GAP;
+}
+
+/** Bytes of one place of a block's products with one panel. */
+const PRODUCT_BYTES: usize = <usize>(BLOCK_ROWS * TILE_COLUMNS) * 4;
+
+// @ts-ignore: decorator
+@inline
+function filterPlane(): usize {
+  const s = job();
+  return <usize>(s.numPanels * s.fromChannels * TILE_COLUMNS) * 4 + PLANE_GAP;
 }
 
 /** Bytes of scratch that a thread needs here for the shape at hand. */
 export function winogradScratch(): usize {
   const s = job();
-  const zeros = <usize>(IN_SIDE * max(s.channels, s.outChannels)) * 4;
-  const table = HEAD_BYTES + SEGMENT_BYTES + 8;
-  const planes = <usize>PLACES * (fromPlane(s.channels) + fromPlane(s.outChannels));
-  return TILE_SCRATCH + SQUARE_BYTES * 2 + zeros
-    + <usize>(CHUNK_TILES / TILE_ROWS) * table + planes + 64;
+  const zeros = <usize>(9 * max(s.channels, s.outChannels)) * 4;
+  return TILE_SCRATCH + SQUARE_BYTES * 2 + zeros + 64;
 }
 
-function filterBytes(fromChannels: i32, toChannels: i32): usize {
-  return <usize>(PLACES * ((toChannels + 7) >> 3)) * <usize>fromChannels * 32;
+/** Tiles in each group but the last: groups as equal as whole blocks of rows let them be. */
+function tilesPerGroup(unit: i32): i32 {
+  const numTiles = job().numTiles;
+  const groups = (numTiles + GROUP_TILES - 1) / GROUP_TILES;
+  const tiles = (numTiles + groups - 1) / groups;
+  return (tiles + unit - 1) / unit * unit;
+}
+
+/** Bytes of shared workspace for a picture of this size, written by `convolve`. */
+function convolveWorkspace(
+  height: i32, width: i32, fromChannels: i32, toChannels: i32,
+): usize {
+  const s = job();
+  cutIntoTiles(height, width);
+  s.fromChannels = fromChannels;
+  s.numPanels = (toChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  const blocks = <usize>(tilesPerGroup(BLOCK_ROWS) / BLOCK_ROWS);
+  const places = <usize>s.places;
+  return places * filterPlane()
+    + blocks * places * (placeBytes(fromChannels) + <usize>s.numPanels * PRODUCT_BYTES);
 }
 
 /** Bytes of shared workspace for `winogradForward`. */
 export function winogradForwardWorkspace(): usize {
-  return filterBytes(job().channels, job().outChannels);
+  const s = job();
+  return convolveWorkspace(s.outHeight, s.outWidth, s.channels, s.outChannels);
 }
 
 /** Bytes of shared workspace for `winogradInputGradient`. */
 export function winogradInputGradientWorkspace(): usize {
-  return filterBytes(job().outChannels, job().channels);
+  const s = job();
+  return convolveWorkspace(s.height, s.width, s.outChannels, s.channels);
 }
 
 /** y = relu?(conv(x, w) + bias?). `bias` 0: none. */
 export function winogradForward(
-  x: usize, w: usize, bias: usize, y: usize, packed: usize, relu: i32,
+  x: usize, w: usize, bias: usize, y: usize, workspace: usize, relu: i32,
 ): void {
   const s = job();
   s.from = x;
@@ -341,7 +618,7 @@ export function winogradForward(
   s.isRotated = 0;
   s.bias = bias;
   s.flags = (bias ? ADD_BIAS : 0) | (relu ? RELU : 0);
-  convolve(w, packed);
+  convolve(w, workspace);
 }
 
 /**
@@ -349,7 +626,7 @@ export function winogradForward(
  * `accumulate` not 0: added to what dx holds.
  */
 export function winogradInputGradient(
-  dy: usize, w: usize, dx: usize, packed: usize, accumulate: i32,
+  dy: usize, w: usize, dx: usize, workspace: usize, accumulate: i32,
 ): void {
   const s = job();
   s.from = dy;
@@ -365,19 +642,30 @@ export function winogradInputGradient(
   s.isRotated = 1;
   s.bias = 0;
   s.flags = accumulate ? ACCUMULATE : 0;
-  convolve(w, packed);
+  convolve(w, workspace);
 }
 
-function convolve(w: usize, packed: usize): void {
+function convolve(w: usize, workspace: usize): void {
   const s = job();
+  cutIntoTiles(s.toHeight, s.toWidth);
   s.w = w;
-  s.packed = packed;
   s.numPanels = (s.toChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
-  s.tilesDown = tilesAlong(s.toHeight);
-  s.tilesAcross = tilesAlong(s.toWidth);
-  s.numTiles = s.batch * s.tilesDown * s.tilesAcross;
+  const perGroup = tilesPerGroup(BLOCK_ROWS);
+  s.packed = workspace;
+  s.inputs = s.packed + <usize>s.places * filterPlane();
+  s.products = s.inputs
+    + <usize>(perGroup / BLOCK_ROWS * s.places) * placeBytes(s.fromChannels);
   parallel(transformFilter, s.numPanels);
-  parallel(convolveChunk, (s.numTiles + CHUNK_TILES - 1) / CHUNK_TILES);
+  for (let first = 0; first < s.numTiles; first += perGroup) {
+    s.firstTile = first;
+    s.groupTiles = min(perGroup, s.numTiles - first);
+    s.numBlocks = (s.groupTiles + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    // Of few places each is cut, so that there is work for every thread.
+    s.numParts = s.side == 7 ? 1 : min(3, s.numBlocks);
+    parallel(transformBlock, s.numBlocks);
+    parallel(multiplyPlace, s.places * s.numParts);
+    parallel(finishBlock, s.numBlocks);
+  }
 }
 
 /** Weights of one tap, from one channel to four, as the convolution at hand sees them. */
@@ -396,134 +684,170 @@ function loadWeights(tap: i32, from: i32, to: i32): v128 {
   return v128.load32_lane(at + step * 3, weights, 3);
 }
 
-/** G w Gᵀ of eight output channels: packed[place][panel][input channel][8]. */
+/** G w Gᵀ of eight output channels. */
 function transformFilter(panel: i32): void {
   const s = job();
   const square = scratch() + TILE_SCRATCH;
-  const panelBytes = <usize>s.fromChannels * 32;
-  const plane = <usize>s.numPanels * panelBytes;
-  for (let half = 0; half < 2; half++) {
-    const to = panel * TILE_COLUMNS + half * 4;
-    for (let from = 0; from < s.fromChannels; from++) {
-      const out = s.packed + <usize>panel * panelBytes + <usize>from * 32 + <usize>half * 16;
+  const plane = filterPlane();
+  const isLarge = s.side == 7;
+  let out = s.packed + <usize>(panel * s.fromChannels) * 32;
+  for (let from = 0; from < s.fromChannels; from++) {
+    for (let half = 0; half < 2; half++) {
+      const to = panel * TILE_COLUMNS + half * 4;
       if (to >= s.toChannels) {
-        for (let place = 0; place < PLACES; place++) {
+        for (let place = 0; place < s.places; place++) {
           v128.store(out + <usize>place * plane, f32x4.splat(0));
         }
-        continue;
+      } else {
+        for (let kx = 0; kx < 3; kx++) {
+          const g0 = loadWeights(kx, from, to);
+          const g1 = loadWeights(3 + kx, from, to), g2 = loadWeights(6 + kx, from, to);
+          const at = square + (<usize>kx << 4);
+          if (isLarge) filterLine7(g0, g1, g2, at, 48);
+          else filterLine4(g0, g1, g2, at, 48);
+        }
+        let line = out;
+        for (let row = 0; row < s.points; row++) {
+          const at = square + <usize>row * 48;
+          const g0 = v128.load(at), g1 = v128.load(at, 16), g2 = v128.load(at, 32);
+          if (isLarge) filterLine7(g0, g1, g2, line, plane);
+          else filterLine4(g0, g1, g2, line, plane);
+          line += <usize>s.points * plane;
+        }
       }
-      for (let kx = 0; kx < 3; kx++) {
-        filterLine(
-          loadWeights(kx, from, to), loadWeights(3 + kx, from, to), loadWeights(6 + kx, from, to),
-          square + (<usize>kx << 4), 48,
-        );
-      }
-      for (let row: usize = 0; row < 6; row++) {
-        const at = square + row * 48;
-        filterLine(
-          v128.load(at), v128.load(at, 16), v128.load(at, 32), out + row * 6 * plane, plane,
-        );
-      }
+      out += 16;
     }
   }
 }
 
-function convolveChunk(chunk: i32): void {
+/** Bᵀ x B of the tiles of a block of rows. */
+function transformBlock(block: i32): void {
   const s = job();
   const square = scratch() + TILE_SCRATCH;
   const zeros = square + SQUARE_BYTES;
-  const zeroBytes = <usize>(IN_SIDE * s.fromChannels) * 4;
-  memory.fill(zeros, 0, zeroBytes);
-  const table = zeros + zeroBytes;
-  const tileBytes = HEAD_BYTES + SEGMENT_BYTES;
-  const a = (table + <usize>(CHUNK_TILES / TILE_ROWS) * tileBytes + 63) & ~63;
-  const aStep = <usize>s.fromChannels << 2;
-  const aPlane = fromPlane(s.fromChannels);
-  const products = a + <usize>PLACES * aPlane;
-  const outStep = <usize>s.toChannels << 2;
-  const outPlane = fromPlane(s.toChannels);
-
-  const first = chunk * CHUNK_TILES;
-  const count = min(CHUNK_TILES, s.numTiles - first);
+  const pixel = <usize>s.fromChannels << 2;
+  memory.fill(zeros, 0, pixel * 9);
+  const plane = placeBytes(s.fromChannels);
+  const out = s.inputs + <usize>(block * s.places) * plane;
   const perPicture = s.tilesDown * s.tilesAcross;
-  const pictureBytes = <usize>(s.fromHeight * s.fromWidth) * aStep;
-  for (let t = 0; t < count; t++) {
-    const tile = (first + t) % perPicture;
-    inputTile(
-      s.from + <usize>((first + t) / perPicture) * pictureBytes,
-      s.fromHeight, s.fromWidth, s.fromChannels,
-      (tile / s.tilesAcross) * OUT_SIDE - s.top, (tile % s.tilesAcross) * OUT_SIDE - s.left,
-      zeros, square, a + <usize>t * aStep, aPlane, 16,
-    );
-  }
-
-  // Rows past the last tile multiply what an earlier chunk left there; nobody reads their products.
-  const numRowTiles = (count + TILE_ROWS - 1) / TILE_ROWS;
-  const panelBytes = <usize>s.fromChannels * 32;
-  for (let place = 0; place < PLACES; place++) {
-    const rows = a + <usize>place * aPlane;
-    const outs = products + <usize>place * outPlane;
-    for (let t = 0; t < numRowTiles; t++) {
-      const entry = table + <usize>t * tileBytes;
-      store<i32>(entry, 1, 16);
-      store<usize>(entry, 0, HEAD_BYTES);
-      for (let r = 0; r < TILE_ROWS; r++) {
-        const row = <usize>(t * TILE_ROWS + r);
-        store<usize>(entry + (<usize>r << 2), outs + row * outStep);
-        store<usize>(entry + (<usize>r << 2), rows + row * aStep, HEAD_BYTES + 4);
-      }
+  const pictureBytes = <usize>(s.fromHeight * s.fromWidth) * pixel;
+  const depthBytes = <usize>BLOCK_DEPTH * 4;
+  for (let row = 0; row < BLOCK_ROWS; row++) {
+    const index = block * BLOCK_ROWS + row;
+    if (index >= s.groupTiles) break;
+    const tile = (s.firstTile + index) % perPicture;
+    const picture = s.from + <usize>((s.firstTile + index) / perPicture) * pictureBytes;
+    const top = (tile / s.tilesAcross) * s.side - s.top;
+    const left = (tile % s.tilesAcross) * s.side - s.left;
+    let to = out + <usize>row * depthBytes;
+    for (let c: usize = 0; c < pixel; c += depthBytes) {
+      inputTile(
+        picture, s.fromHeight, s.fromWidth, s.fromChannels, c, min(pixel, c + depthBytes),
+        top, left, zeros, square, to, plane, 16,
+      );
+      to += depthBytes * <usize>BLOCK_ROWS;
     }
-    for (let panel = 0; panel < s.numPanels; panel++) {
-      const column = panel * TILE_COLUMNS;
-      const b = s.packed + <usize>(place * s.numPanels + panel) * panelBytes;
-      for (let t = 0; t < numRowTiles; t++) {
-        rowTile(
-          table + <usize>t * tileBytes, s.fromChannels, b, <usize>column << 2,
-          min(TILE_COLUMNS, s.toChannels - column), 0, 0,
-        );
-      }
-    }
-  }
-
-  for (let t = 0; t < count; t++) {
-    const tile = (first + t) % perPicture;
-    const top = (tile / s.tilesAcross) * OUT_SIDE;
-    const left = (tile % s.tilesAcross) * OUT_SIDE;
-    const image = (first + t) / perPicture;
-    outputTile(
-      products + <usize>t * outStep, outPlane, square,
-      s.to + <usize>((image * s.toHeight + top) * s.toWidth + left) * outStep,
-      min(OUT_SIDE, s.toHeight - top), min(OUT_SIDE, s.toWidth - left),
-    );
   }
 }
 
-/** Aᵀ m A of one tile, with bias and ReLU; of it, the rows and columns that are in the picture. */
+/** One place of the group, or a part of its tiles, against the whole filter. */
+function multiplyPlace(chunk: i32): void {
+  const s = job();
+  const place = chunk / s.numParts;
+  const part = chunk % s.numParts;
+  const firstBlock = (s.numBlocks * part) / s.numParts;
+  const lastBlock = (s.numBlocks * (part + 1)) / s.numParts;
+  const panelBytes = <usize>s.fromChannels * 32;
+  const filter = s.packed + <usize>place * filterPlane();
+  const plane = placeBytes(s.fromChannels);
+  const step = <usize>s.places * PRODUCT_BYTES;
+  // Rows past the last tile multiply what was there before; nobody reads their products.
+  const perPass = max(1, PASS_BYTES / <i32>panelBytes);
+  for (let first = 0; first < s.numPanels; first += perPass) {
+    const last = min(first + perPass, s.numPanels);
+    for (let block = firstBlock; block < lastBlock; block++) {
+      const rows = s.inputs + <usize>(block * s.places + place) * plane;
+      let out = s.products
+        + <usize>((block * s.numPanels + first) * s.places + place) * PRODUCT_BYTES;
+      for (let panel = first; panel < last; panel++) {
+        blockTile(rows, s.fromChannels, filter + <usize>panel * panelBytes, out);
+        out += step;
+      }
+    }
+  }
+}
+
+/** Aᵀ m A of the tiles of a block of rows. */
+function finishBlock(block: i32): void {
+  const s = job();
+  const square = scratch() + TILE_SCRATCH;
+  const pixel = <usize>s.toChannels << 2;
+  const perPicture = s.tilesDown * s.tilesAcross;
+  const step = <usize>s.places * PRODUCT_BYTES;
+  for (let panel = 0; panel < s.numPanels; panel++) {
+    const from = s.products + <usize>(block * s.numPanels + panel) * step;
+    const c = <usize>panel * 32;
+    for (let row = 0; row < BLOCK_ROWS; row++) {
+      const index = block * BLOCK_ROWS + row;
+      if (index >= s.groupTiles) break;
+      const tile = (s.firstTile + index) % perPicture;
+      const image = (s.firstTile + index) / perPicture;
+      const top = (tile / s.tilesAcross) * s.side;
+      const left = (tile % s.tilesAcross) * s.side;
+      const to = s.to + <usize>((image * s.toHeight + top) * s.toWidth + left) * pixel + c;
+      const numRows = min(s.side, s.toHeight - top);
+      const numColumns = min(s.side, s.toWidth - left);
+      const at = from + <usize>row * 32;
+      outputTile(at, square, to, s.bias + c, numRows, numColumns);
+      if (c + 16 < pixel) {
+        outputTile(at + 16, square, to + 16, s.bias + c + 16, numRows, numColumns);
+      }
+    }
+  }
+}
+
+/**
+ * Aᵀ m A of one tile and four channels, with bias and ReLU; of it, the rows and columns that are in
+ * the picture.
+ */
 function outputTile(
-  from: usize, plane: usize, square: usize, to: usize, numRows: i32, numColumns: i32,
+  from: usize, square: usize, to: usize, bias: usize, numRows: i32, numColumns: i32,
 ): void {
   const s = job();
   const pixel = <usize>s.toChannels << 2;
-  const line = <usize>s.toWidth * pixel;
-  const outputs = square + 6 * 64;
-  const zero = f32x4.splat(0);
-  for (let c: usize = 0; c < pixel; c += 16) {
+  const outputs = square + SQUARE_BYTES;
+  if (s.side == 7) {
+    for (let column: usize = 0; column < 10; column++) {
+      outputLine7(from + column * PRODUCT_BYTES, PRODUCT_BYTES * 10, square + (column << 4), 160);
+    }
+  } else {
     for (let column: usize = 0; column < 6; column++) {
-      outputLine(from + c + column * plane, plane * 6, square + (column << 4), 96);
+      outputLine4(from + column * PRODUCT_BYTES, PRODUCT_BYTES * 6, square + (column << 4), 96);
     }
-    const bias = s.flags & ADD_BIAS ? v128.load(s.bias + c) : zero;
-    let out = to + c;
+  }
+  const flags = s.flags;
+  if (flags == 0 && numColumns == s.side) {
     for (let row = 0; row < numRows; row++) {
-      outputLine(square + <usize>row * 96, 16, outputs, 16);
-      for (let column = 0; column < numColumns; column++) {
-        let value = f32x4.add(v128.load(outputs + (<usize>column << 4)), bias);
-        const at = out + <usize>column * pixel;
-        if (s.flags & ACCUMULATE) value = f32x4.add(value, v128.load(at));
-        if (s.flags & RELU) value = f32x4.max(value, zero);
-        v128.store(at, value);
-      }
-      out += line;
+      if (numColumns == 7) outputLine7(square + <usize>row * 160, 16, to, pixel);
+      else outputLine4(square + <usize>row * 96, 16, to, pixel);
+      to += <usize>s.toWidth * pixel;
     }
+    return;
+  }
+  const zero = f32x4.splat(0);
+  const offset = flags & ADD_BIAS ? v128.load(bias) : zero;
+  for (let row = 0; row < numRows; row++) {
+    if (s.side == 7) outputLine7(square + <usize>row * 160, 16, outputs, 16);
+    else outputLine4(square + <usize>row * 96, 16, outputs, 16);
+    let at = to;
+    for (let column = 0; column < numColumns; column++) {
+      let value = f32x4.add(v128.load(outputs + (<usize>column << 4)), offset);
+      if (flags & ACCUMULATE) value = f32x4.add(value, v128.load(at));
+      if (flags & RELU) value = f32x4.max(value, zero);
+      v128.store(at, value);
+      at += pixel;
+    }
+    to += <usize>s.toWidth * pixel;
   }
 }
 
@@ -537,13 +861,15 @@ function outputTile(
 // @ts-ignore: decorator
 @inline
 function xPlane(): usize {
-  return <usize>(job().channels * GROUP_TILES) * 4 + PLANE_GAP;
+  const s = job();
+  return <usize>(s.channels * tilesPerGroup(TURN_TILES)) * 4 + PLANE_GAP;
 }
 
 // @ts-ignore: decorator
 @inline
 function dyPlane(): usize {
-  return <usize>(((job().outChannels + 7) & ~7) * GROUP_TILES) * 4 + PLANE_GAP;
+  const s = job();
+  return <usize>(((s.outChannels + 7) & ~7) * tilesPerGroup(TURN_TILES)) * 4 + PLANE_GAP;
 }
 
 // @ts-ignore: decorator
@@ -552,19 +878,22 @@ function sumPlane(): usize {
   return <usize>(((job().outChannels + 7) & ~7) * job().channels) * 4 + PLANE_GAP;
 }
 
-function outputTiles(): i32 {
-  const s = job();
-  return s.batch * tilesAlong(s.outHeight) * tilesAlong(s.outWidth);
+/** Transforming chunks of one group, at most. */
+function chunksPerGroup(): i32 {
+  return (tilesPerGroup(TURN_TILES) + TRANSFORM_TILES - 1) / TRANSFORM_TILES;
 }
 
-function numTransforms(): i32 {
-  return (outputTiles() + TRANSFORM_TILES - 1) / TRANSFORM_TILES;
+function numGroups(): i32 {
+  const perGroup = tilesPerGroup(TURN_TILES);
+  return (job().numTiles + perGroup - 1) / perGroup;
 }
 
 /** Bytes of shared workspace for `winogradFilterGradient`. */
 export function winogradFilterGradientWorkspace(): usize {
-  return <usize>PLACES * (xPlane() + dyPlane() + sumPlane())
-    + <usize>numTransforms() * <usize>job().outChannels * 4;
+  const s = job();
+  cutIntoTiles(s.outHeight, s.outWidth);
+  return <usize>s.places * (xPlane() + dyPlane() + sumPlane())
+    + <usize>(numGroups() * chunksPerGroup() * s.outChannels) * 4;
 }
 
 /** dw, with the same riders as `convFilterGradient`. */
@@ -572,6 +901,7 @@ export function winogradFilterGradient(
   x: usize, dy: usize, dw: usize, workspace: usize, y: usize, maskedDy: usize, dBias: usize,
 ): void {
   const s = job();
+  cutIntoTiles(s.outHeight, s.outWidth);
   s.from = x;
   s.dy = dy;
   s.dw = dw;
@@ -579,66 +909,92 @@ export function winogradFilterGradient(
   s.maskedDy = maskedDy;
   s.dBias = dBias;
   s.xPlanes = workspace;
-  s.dyPlanes = s.xPlanes + <usize>PLACES * xPlane();
-  s.sums = s.dyPlanes + <usize>PLACES * dyPlane();
-  s.biasSums = s.sums + <usize>PLACES * sumPlane();
+  s.dyPlanes = s.xPlanes + <usize>s.places * xPlane();
+  s.sums = s.dyPlanes + <usize>s.places * dyPlane();
+  s.biasSums = s.sums + <usize>s.places * sumPlane();
   s.numPanels = (s.outChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
-  s.tilesDown = tilesAlong(s.outHeight);
-  s.tilesAcross = tilesAlong(s.outWidth);
-  s.numTiles = outputTiles();
-  for (let first = 0; first < s.numTiles; first += GROUP_TILES) {
+  const perGroup = tilesPerGroup(TURN_TILES);
+  for (let first = 0; first < s.numTiles; first += perGroup) {
     s.firstTile = first;
-    s.groupTiles = min(GROUP_TILES, s.numTiles - first);
+    s.groupTiles = min(perGroup, s.numTiles - first);
     parallel(transformTiles, (s.groupTiles + TRANSFORM_TILES - 1) / TRANSFORM_TILES);
-    parallel(multiplyPlace, PLACES);
+    parallel(sumPlace, s.places);
   }
   parallel(finishFilter, s.channels + 1);
 }
 
+/** Both transforms of a few tiles; tiles and channels that share lines of memory come together. */
 function transformTiles(chunk: i32): void {
   const s = job();
   const square = scratch() + TILE_SCRATCH;
   const zeros = square + SQUARE_BYTES * 2;
-  memory.fill(zeros, 0, <usize>(IN_SIDE * s.channels) * 4);
-  const bias = s.biasSums
-    + <usize>(s.firstTile / TRANSFORM_TILES + chunk) * <usize>s.outChannels * 4;
-  memory.fill(bias, 0, <usize>s.outChannels * 4);
+  const pixel = <usize>s.channels << 2, outPixel = <usize>s.outChannels << 2;
+  memory.fill(zeros, 0, pixel * 9);
+  const perGroup = tilesPerGroup(TURN_TILES);
+  const group = s.firstTile / perGroup;
+  const bias = s.biasSums + <usize>(group * chunksPerGroup() + chunk) * outPixel;
+  memory.fill(bias, 0, outPixel);
   const perPicture = s.tilesDown * s.tilesAcross;
-  const pictureBytes = <usize>(s.height * s.width * s.channels) * 4;
+  const pictureBytes = <usize>(s.height * s.width) * pixel;
   const last = min((chunk + 1) * TRANSFORM_TILES, s.groupTiles);
-  for (let t = chunk * TRANSFORM_TILES; t < last; t++) {
-    const tile = (s.firstTile + t) % perPicture;
-    const image = (s.firstTile + t) / perPicture;
-    const top = (tile / s.tilesAcross) * OUT_SIDE;
-    const left = (tile % s.tilesAcross) * OUT_SIDE;
-    inputTile(
-      s.from + <usize>image * pictureBytes, s.height, s.width, s.channels,
-      top - s.padTop, left - s.padLeft, zeros, square,
-      s.xPlanes + <usize>t * 16, xPlane(), GROUP_TILES * 16,
-    );
-    gradientTile(image, top, left, bias, square, s.dyPlanes + <usize>t * 32);
+  for (let turn = chunk * TRANSFORM_TILES; turn < last; turn += TURN_TILES) {
+    const end = min(turn + TURN_TILES, last);
+    for (let c: usize = 0; c < pixel; c += TURN_BYTES) {
+      for (let t = turn; t < end; t++) {
+        const tile = (s.firstTile + t) % perPicture;
+        const image = (s.firstTile + t) / perPicture;
+        inputTile(
+          s.from + <usize>image * pictureBytes, s.height, s.width, s.channels,
+          c, min(pixel, c + TURN_BYTES),
+          (tile / s.tilesAcross) * s.side - s.padTop, (tile % s.tilesAcross) * s.side - s.padLeft,
+          zeros, square, s.xPlanes + (c * <usize>perGroup) + <usize>t * 16, xPlane(),
+          <usize>perGroup * 16,
+        );
+      }
+    }
+    for (let c: usize = 0; c < outPixel; c += TURN_BYTES) {
+      for (let t = turn; t < end; t++) {
+        const tile = (s.firstTile + t) % perPicture;
+        const image = (s.firstTile + t) / perPicture;
+        const top = (tile / s.tilesAcross) * s.side, left = (tile % s.tilesAcross) * s.side;
+        const to = s.dyPlanes + c * <usize>perGroup + <usize>t * 32;
+        gradientTile(image, top, left, c, bias + c, square, to);
+        if (c + 16 < outPixel) {
+          gradientTile(image, top, left, c + 16, bias + c + 16, square, to + 16);
+        }
+      }
+    }
   }
 }
 
-/** A dy Aᵀ of one tile; on the way, ReLU's mask and the sum for the bias. */
+/** A dy Aᵀ of one tile and four channels; on the way, ReLU's mask and the sum for the bias. */
 function gradientTile(
-  image: i32, top: i32, left: i32, bias: usize, square: usize, to: usize,
+  image: i32, top: i32, left: i32, c: usize, bias: usize, square: usize, to: usize,
 ): void {
   const s = job();
+  const side = s.side;
   const pixel = <usize>s.outChannels << 2;
   const line = <usize>s.outWidth * pixel;
-  const corner = <usize>((image * s.outHeight + top) * s.outWidth + left) * pixel;
-  const numRows = min(OUT_SIDE, s.outHeight - top);
-  const numColumns = min(OUT_SIDE, s.outWidth - left);
+  const corner = <usize>((image * s.outHeight + top) * s.outWidth + left) * pixel + c;
+  const numRows = min(side, s.outHeight - top);
+  const numColumns = min(side, s.outWidth - left);
   const plane = dyPlane();
-  const inputs = square + SQUARE_BYTES;
-  const zero = f32x4.splat(0);
-  for (let place: usize = 0; place < 256; place += 16) v128.store(inputs + place, zero);
-  for (let c: usize = 0; c < pixel; c += 16) {
-    let sum = v128.load(bias + c);
+  // What the transform reads: dy itself, where nothing is to be done on the way.
+  let inputs = s.dy + corner, down = line, across = pixel;
+  if (s.y || s.dBias || numRows < side || numColumns < side) {
+    inputs = square + SQUARE_BYTES;
+    down = <usize>side << 4;
+    across = 16;
+    const zero = f32x4.splat(0);
+    if (numRows < side || numColumns < side) {
+      for (let place: usize = 0; place < <usize>side * down; place += 16) {
+        v128.store(inputs + place, zero);
+      }
+    }
+    let sum = v128.load(bias);
     for (let row = 0; row < numRows; row++) {
-      let at = corner + <usize>row * line + c;
-      let input = inputs + (<usize>row << 6);
+      let at = corner + <usize>row * line;
+      let input = inputs + <usize>row * down;
       for (let column = 0; column < numColumns; column++) {
         let value = v128.load(s.dy + at);
         if (s.y) {
@@ -651,28 +1007,31 @@ function gradientTile(
         input += 16;
       }
     }
-    v128.store(bias + c, sum);
-    for (let column: usize = 0; column < 64; column += 16) {
-      const at = inputs + column;
-      gradientLine(
-        v128.load(at), v128.load(at, 64), v128.load(at, 128), v128.load(at, 192),
-        square + column, 64,
-      );
+    v128.store(bias, sum);
+  }
+  if (side == 7) {
+    for (let column: usize = 0; column < 7; column++) {
+      gradientLine7(inputs + column * across, down, square + (column << 4), 112);
     }
-    let out = to + (c >> 5) * <usize>GROUP_TILES * 32 + (c & 16);
+    for (let row: usize = 0; row < 10 * 112; row += 112) {
+      gradientLine7(square + row, 16, to, plane);
+      to += plane * 10;
+    }
+  } else {
+    for (let column: usize = 0; column < 4; column++) {
+      gradientLine4(inputs + column * across, down, square + (column << 4), 64);
+    }
     for (let row: usize = 0; row < 6 * 64; row += 64) {
-      const at = square + row;
-      gradientLine(
-        v128.load(at), v128.load(at, 16), v128.load(at, 32), v128.load(at, 48), out, plane,
-      );
-      out += plane * 6;
+      gradientLine4(square + row, 16, to, plane);
+      to += plane * 6;
     }
   }
 }
 
 /** One place of the group: sums[channel][output channel] += Σ tiles. */
-function multiplyPlace(place: i32): void {
+function sumPlace(place: i32): void {
   const s = job();
+  const perGroup = <usize>tilesPerGroup(TURN_TILES);
   const a = s.xPlanes + <usize>place * xPlane();
   const b = s.dyPlanes + <usize>place * dyPlane();
   const out = s.sums + <usize>place * sumPlane();
@@ -680,11 +1039,9 @@ function multiplyPlace(place: i32): void {
   const flags = s.firstTile ? ACCUMULATE : 0;
   for (let panel = 0; panel < s.numPanels; panel++) {
     for (let channel = 0; channel < s.channels; channel += TILE_ROWS) {
-      columnTile(
-        a + <usize>(channel * GROUP_TILES) * 4, 16, s.groupTiles, 0, 1, 0, 1,
-        b + <usize>(panel * GROUP_TILES) * 32, 32,
-        out + <usize>channel * outStep + <usize>panel * 32, outStep,
-        TILE_ROWS, TILE_COLUMNS, flags,
+      packedTile(
+        a + <usize>channel * perGroup * 4, b + <usize>panel * perGroup * 32, s.groupTiles,
+        out + <usize>channel * outStep + <usize>panel * 32, outStep, flags,
       );
     }
   }
@@ -696,11 +1053,15 @@ function finishFilter(channel: i32): void {
   const pixel = <usize>s.outChannels << 2;
   if (channel == s.channels) {
     if (!s.dBias) return;
-    const count = numTransforms();
+    const chunks = chunksPerGroup(), perGroup = tilesPerGroup(TURN_TILES);
     for (let c: usize = 0; c < pixel; c += 16) {
       let sum = f32x4.splat(0);
-      for (let i = 0; i < count; i++) {
-        sum = f32x4.add(sum, v128.load(s.biasSums + <usize>i * pixel + c));
+      for (let first = 0; first < s.numTiles; first += perGroup) {
+        const count = (min(perGroup, s.numTiles - first) + TRANSFORM_TILES - 1) / TRANSFORM_TILES;
+        for (let chunk = 0; chunk < count; chunk++) {
+          const at = <usize>(first / perGroup * chunks + chunk) * pixel + c;
+          sum = f32x4.add(sum, v128.load(s.biasSums + at));
+        }
       }
       v128.store(s.dBias + c, sum);
     }
@@ -710,14 +1071,19 @@ function finishFilter(channel: i32): void {
   const plane = sumPlane();
   const from = s.sums + <usize>channel * <usize>s.numPanels * 32;
   const tap = <usize>s.channels * pixel;
+  const isLarge = s.side == 7;
+  const points = <usize>s.points;
   for (let c: usize = 0; c < pixel; c += 16) {
-    for (let column: usize = 0; column < 6; column++) {
-      filterGradientLine(from + c + column * plane, plane * 6, square + (column << 4), 96);
+    for (let column: usize = 0; column < points; column++) {
+      const at = from + c + column * plane, to = square + (column << 4);
+      if (isLarge) filterGradientLine7(at, plane * 10, to, 160);
+      else filterGradientLine4(at, plane * 6, to, 96);
     }
     for (let row: usize = 0; row < 3; row++) {
-      filterGradientLine(
-        square + row * 96, 16, s.dw + row * 3 * tap + <usize>channel * pixel + c, tap,
-      );
+      const at = square + row * (points << 4);
+      const to = s.dw + row * 3 * tap + <usize>channel * pixel + c;
+      if (isLarge) filterGradientLine7(at, 16, to, tap);
+      else filterGradientLine4(at, 16, to, tap);
     }
   }
 }
