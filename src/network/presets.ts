@@ -114,7 +114,7 @@ export const NETWORK_PRESETS: { readonly [Name in NetworkPresetName]: NetworkPre
   deep: preset(
     'deep',
     'Deep',
-    'Four wider convolutions: more work and more accuracy.',
+    'Four wider convolutions: six times the work of Classic.',
     new Chain()
       .pooledBlock(1, 32)
       .block(2, 64)
@@ -127,7 +127,7 @@ export const NETWORK_PRESETS: { readonly [Name in NetworkPresetName]: NetworkPre
   residualS: preset(
     'residualS',
     'Residual S',
-    'Five convolutions, two of them with a way round: the best accuracy for its work.',
+    'Five convolutions, two of them in residual blocks: half again the work of Deep.',
     new Chain()
       .pooledBlock(1, 32)
       .block(2, 64)
@@ -141,7 +141,7 @@ export const NETWORK_PRESETS: { readonly [Name in NetworkPresetName]: NetworkPre
   residualM: preset(
     'residualM',
     'Residual M',
-    'Seven convolutions with two ways round: the most accurate, and the most work.',
+    'Seven convolutions, four of them in residual blocks: the most work of all.',
     new Chain()
       .pooledBlock(1, 32)
       .block(2, 64)
