@@ -83,8 +83,6 @@ const EXPORT_NAMES = [
   'setScratch',
   'sgd',
   'softmax',
-  'softmaxCrossEntropy',
-  'softmaxCrossEntropyGradient',
   'spreadChannels',
   'squaresWorkspace',
   'stridedCopy',

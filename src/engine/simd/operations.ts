@@ -1,4 +1,4 @@
-/** The numbers by which assembly/elementwise.ts and assembly/reduce.ts know their operations. */
+/** The numbers by which the kernels in assembly/ know their operations. */
 
 /** Element by element: TensorFlow.js kernel → number. */
 export const UNARY = {

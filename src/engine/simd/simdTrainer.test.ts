@@ -180,6 +180,45 @@ describe('a planned step', () => {
     expect(error, at).toBeLessThan(1e-4);
   });
 
+  it.each([
+    ['relu', 'same', 28],
+    ['relu', 'valid', 28],
+    ['silu', 'same', 27],
+    ['relu', 'valid', 27],
+  ] as const)(
+    'takes a first convolution, %s, %s, of %i pixels with its pooling',
+    async (name, padding, side) => {
+      const nodes: readonly NetworkNode[] = [
+        {
+          id: 'less',
+          kind: 'maxPool',
+          from: [INPUT],
+          size: 2,
+          stride: 1,
+          padding: side === 28 ? 'same' : 'valid',
+        },
+        {
+          id: 'conv',
+          kind: 'conv',
+          from: ['less'],
+          filters: 12,
+          size: 3,
+          stride: 1,
+          padding,
+          bias: true,
+        },
+        { id: 'pool', kind: 'maxPool', from: ['conv'], size: 2, stride: 2, padding: 'valid' },
+        { id: 'act', kind: 'activation', from: ['pool'], function: name },
+        { id: 'mean', kind: 'globalAverage', from: ['act'] },
+        { id: 'logits', kind: 'dense', from: ['mean'], units: 'classes', bias: true },
+      ];
+      const network = resolveNetwork({ title: 'First', nodes }, 10);
+      const expected = await plainStepOf(network);
+      const { error, at } = compareSteps(await stepOf(network, createTrainer), expected);
+      expect(error, at).toBeLessThan(1e-4);
+    },
+  );
+
   it('takes rows, changed and mixed, as the plain definitions do', async () => {
     const batchSize = 4;
     const values = makeWeights(small, 6);

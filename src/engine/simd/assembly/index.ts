@@ -10,7 +10,7 @@ export { averagePool, averagePoolGradient, maxPool, maxPoolGradient } from './po
 export { channelMoments, normalize, normalizeGradient, normWorkspace } from './normalize';
 export { binary, dropout, unary } from './elementwise';
 export {
-  argReduce, reduce, reduceWorkspace, softmax, softmaxCrossEntropy, softmaxCrossEntropyGradient,
+  argReduce, reduce, reduceWorkspace, softmax,
 } from './reduce';
 export { copyLayout, fill, stridedCopy } from './copy';
 export { adam, blend, sgd, squaresWorkspace, sumOfSquares } from './optimizer';
