@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { Shape } from '../../network/layers.ts';
 import { layerOf, type NetworkNode } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
+import { makeTrainingPass } from '../trainingPass.ts';
 import type { Operation } from './fusion.ts';
 import type { Plan, PlannedForward, WeightPlace } from './plan.ts';
 
@@ -55,14 +56,7 @@ export function planPlain(plan: Plan, { placed, inputs }: Operation): PlannedFor
   ): tf.Tensor => {
     // The same for the same batch, so that both directions drop the same units.
     const random = createRandom(plan.state.seed);
-    const dropoutMask = (maskShape: readonly number[], rate: number) => {
-      const mask = new Float32Array(tf.util.sizeFromShape([...maskShape]));
-      const kept = 1 / (1 - rate);
-      for (let unit = 0; unit < mask.length; unit++) if (random() >= rate) mask[unit] = kept;
-      return tf.tensor(mask, [...maskShape]);
-    };
-    const dropoutRate = (own: number | null) => own ?? plan.dropout;
-    const training = { dropoutRate, dropoutMask, observe };
+    const training = makeTrainingPass({ dropout: plan.dropout, random, observe });
     return layer.apply(tf, { node, inputs: tensors, weights: named, training });
   };
   const byName = (of: typeof places, tensors: readonly tf.Tensor[]) =>

@@ -12,6 +12,7 @@ import {
   type PlacedNode,
   weightKey,
 } from '../../network/spec.ts';
+import { makeTrainingPass } from '../trainingPass.ts';
 import { batchNormInTraining } from './batchNorm.ts';
 import { convMaxPoolGrey } from './greyConv.ts';
 
@@ -21,7 +22,7 @@ export type Observations = ReadonlyMap<string, tf.Tensor>;
 /** Uniform in [0, 1), and the recipe's share of units to drop. */
 export interface Dropping {
   readonly rate: number;
-  random(): number;
+  readonly random: () => number;
 }
 
 /**
@@ -43,7 +44,13 @@ export function applyNetwork(
   const values = new Map<string, tf.Tensor>([[INPUT, x]]);
   for (const placed of network.nodes) {
     const { node } = placed;
-    const training = dropping && trainingPass(node.id, dropping, observed);
+    const training =
+      dropping &&
+      makeTrainingPass({
+        dropout: dropping.rate,
+        random: dropping.random,
+        observe: (name, value) => observed.set(weightKey(node.id, name), value),
+      });
     const weights = Object.fromEntries(
       placed.weights.map(({ name }) => [name, weightOf(weightKey(node.id, name))]),
     );
@@ -56,25 +63,6 @@ export function applyNetwork(
     values.set(node.id, value);
   }
   return { logits: values.get(network.output) as tf.Tensor2D, observed };
-}
-
-function trainingPass(
-  id: string,
-  { rate, random }: Dropping,
-  observed: Map<string, tf.Tensor>,
-): TrainingPass {
-  return {
-    dropoutRate: (own) => own ?? rate,
-    // Made here and not by the stock layer, which repeats one mask in every step when it has a seed
-    // and repeats nothing when it has none.
-    dropoutMask(shape, share) {
-      const mask = new Float32Array(tf.util.sizeFromShape([...shape]));
-      const kept = 1 / (1 - share);
-      for (let unit = 0; unit < mask.length; unit++) if (random() >= share) mask[unit] = kept;
-      return tf.tensor(mask, [...shape]);
-    },
-    observe: (name, value) => observed.set(weightKey(id, name), value),
-  };
 }
 
 interface ShortcutCall {

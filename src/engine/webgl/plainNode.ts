@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { TrainingPass } from '../../network/layers.ts';
 import { layerOf, type PlacedNode, weightKey } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
+import { makeTrainingPass } from '../trainingPass.ts';
 import type { Target } from './device.ts';
 import type { Value } from './drawPlan.ts';
 import { dropoutSeed } from './elementwise.ts';
@@ -71,19 +72,12 @@ export function planPlain(planning: Planning, placed: PlacedNode, inputs: readon
     writeTensor(tensor, (from) => bringInRegion(region, from), targetOf(region, gradientTarget));
 
   /** The same each time within a step. */
-  const makePass = (observe: TrainingPass['observe']): TrainingPass => {
-    const random = createRandom(dropoutSeed(planning.seed(), index));
-    return {
-      dropoutRate: (own) => own ?? planning.dropout,
-      dropoutMask(shape, rate) {
-        const mask = Float32Array.from({ length: tf.util.sizeFromShape([...shape]) }, () =>
-          random() >= rate ? 1 / (1 - rate) : 0,
-        );
-        return tf.tensor(mask, [...shape]);
-      },
+  const makePass = (observe: TrainingPass['observe']): TrainingPass =>
+    makeTrainingPass({
+      dropout: planning.dropout,
+      random: createRandom(dropoutSeed(planning.seed(), index)),
       observe,
-    };
-  };
+    });
   const readAll = () => ({
     tensors: inputs.map(({ volume }, at) => readVolume(volume, inputShapes[at] ?? [])),
     weights: placed.weights.map(({ name, shape }) => readWeight(name, shape)),
@@ -135,7 +129,10 @@ export function planPlain(planning: Planning, placed: PlacedNode, inputs: readon
           const own = weights.map((weight, at) =>
             isTrainable(at) ? (unread.shift() as tf.Tensor) : weight,
           );
-          return apply(all, own, (name, value) => writeRegion(value, placeOf(name).region));
+          // A node that hands on what it is given would be no function to differentiate.
+          return tf.clone(
+            apply(all, own, (name, value) => writeRegion(value, placeOf(name).region)),
+          );
         })(wanted, dy);
         for (const part of parts) {
           if (part) writeVolume(gradients.shift() as tf.Tensor, part);
