@@ -63,6 +63,30 @@ describe('an image', () => {
     expect(log).toEqual(['a 7', 'a 8', 'a – 2', 'a 8 2']);
   });
 
+  it('is handed over where it was changed while its file was opened', async () => {
+    const opened = later<ImageBitmap>();
+    const begun = later<void>();
+    const widths: (number | null)[] = [];
+    const images = play({
+      openImage() {
+        begun.resolve();
+        return opened.promise;
+      },
+      async classify(asked) {
+        widths.push(widthOf(asked));
+        return blank;
+      },
+    });
+    images.putImage('a', new File([], 'a.png'));
+    const opening = images.openImage('a');
+    await begun.promise;
+    images.putImage('a', () => image(8));
+    opened.resolve({} as ImageBitmap);
+    await opening;
+    await images.classify('a');
+    expect(widths).toEqual([8]);
+  });
+
   it('is handed over again after a question that failed', async () => {
     const widths: (number | null)[] = [];
     const images = play({

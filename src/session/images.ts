@@ -98,7 +98,8 @@ export function createImages(
       const { source } = image;
       if (!(source instanceof File)) throw new Error(`The image “${id}” is not a file.`);
       const shown = await host.call((api) => api.openImage(id, source));
-      image.isSent = true;
+      // What was put in its place meanwhile has not been sent.
+      if (image.source === source) image.isSent = true;
       return shown;
     },
 
