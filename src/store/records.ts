@@ -43,7 +43,7 @@ export interface RunSummary {
   readonly recipe: Recipe;
   readonly backend: string;
   readonly dataName: string;
-  /** Pictures of an epoch. */
+  /** Images of an epoch. */
   readonly numTrain: number;
   readonly startedAt: string;
   readonly elapsedMs: number;
@@ -53,7 +53,7 @@ export interface RunSummary {
   readonly testLoss: number | null;
 }
 
-/** What the person has set, brought back at the next visit. */
+/** What the person has set, kept for the next visit. */
 export interface Settings {
   readonly network: NetworkSpec;
   readonly recipe: Recipe;

@@ -31,7 +31,7 @@ export function Findings() {
   const training = useSession((state) => state.training.phase);
 
   if (model.phase === 'loading') {
-    return <p className="quiet">The model is being brought back.</p>;
+    return <p className="quiet">Loading the model…</p>;
   }
   if (model.phase === 'none') {
     return (
@@ -99,7 +99,7 @@ export function Findings() {
             </Button>
           }
         >
-          Its confusion matrix is put away. Evaluate “{card.name}” to see what it mistakes for what.
+          Its confusion matrix is hidden. Evaluate “{card.name}” to see what it mistakes for what.
         </Notice>
       )}
 

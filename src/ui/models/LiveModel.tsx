@@ -29,7 +29,7 @@ export interface LiveModelProps {
 
 export function LiveModel({ model, library, isTraining, isLearning }: LiveModelProps) {
   if (model.phase === 'loading') {
-    return <p className={styles.waiting}>Waking the model…</p>;
+    return <p className={styles.waiting}>Loading the model…</p>;
   }
   if (model.phase === 'none') {
     return (

@@ -92,7 +92,7 @@ function Sentence({ training }: { readonly training: TrainingState }): ReactNode
 function finishedSentence({ run, reason }: Extract<TrainingState, { phase: 'finished' }>): string {
   const kept = keptEpoch(run, reason);
   if (!kept) return 'It ended before its first epoch was over. The model so far is live.';
-  const learnt = `${formatPercent(kept.validationAccuracy)} of the pictures held out are named rightly.`;
+  const learnt = `${formatPercent(kept.validationAccuracy)} of the validation set is classified correctly.`;
   if (kept.epoch === run.history.at(-1)?.epoch) return learnt;
   return `The weights of epoch ${kept.epoch} were the best and were kept. ${learnt}`;
 }
@@ -255,7 +255,7 @@ function Facts({ run, isOver }: { readonly run: Run; readonly isOver: boolean })
       <Fact term="Images per second" figure={known(run.imagesPerSecond, formatCount)} />
       <Fact term="Elapsed" figure={formatDuration(run.elapsedMs)} />
       {isOver ? (
-        <Fact term="Learnt from" figure={`${formatCount(run.numTrain)} pictures`} />
+        <Fact term="Trained on" figure={`${formatCount(run.numTrain)} images`} />
       ) : (
         <Fact term="Remaining" figure={remaining(run)} />
       )}
@@ -267,12 +267,12 @@ function Facts({ run, isOver }: { readonly run: Run; readonly isOver: boolean })
       <Fact
         term="Training accuracy"
         figure={training ? formatPercent(training.accuracy) : '–'}
-        hint="Share of the training pictures named rightly just now, smoothed. The network learns from these."
+        hint="Share of the training images classified correctly just now, smoothed. The network learns from these."
       />
       <Fact
         term="Validation accuracy"
         figure={validation ? formatPercent(validation.accuracy) : '–'}
-        hint="The same on pictures held out, measured after each epoch. The network never learns from these, so this is the honest figure."
+        hint="The same on the validation set, measured after each epoch. The network never learns from these, so this is the honest figure."
       />
     </dl>
   );
