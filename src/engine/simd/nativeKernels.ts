@@ -1,5 +1,5 @@
 /**
- * Owns which TensorFlow.js kernels run natively (`NATIVE`), and how their inputs, attributes and
+ * Which TensorFlow.js kernels run natively (`NATIVE`), and how their inputs, attributes and
  * shapes become calls of the WebAssembly kernels. Whatever is missing here, or comes with a type or
  * option that the native kernel does not take, runs through the stock `cpu` kernel on the same data,
  * with a note in the console, once for each kernel.

@@ -1,5 +1,5 @@
 /**
- * Owns the entry of the CPU backend: `await registerSimdBackend()`, then `tf.setBackend('simd')`.
+ * The entry of the CPU backend: `await registerSimdBackend()`, then `tf.setBackend('simd')`.
  */
 import * as tf from '@tensorflow/tfjs';
 import { BACKEND_NAME, SimdBackend } from './backend.ts';

@@ -1,5 +1,5 @@
 /**
- * Owns how tests and benches in Node get the backend: binaries from disk, helper threads from
+ * Gets tests and benches in Node the backend: binaries from disk, helper threads from
  * `node:worker_threads`.
  */
 import { readFile } from 'node:fs/promises';
