@@ -175,7 +175,7 @@ function kernelConv(kernels: Kernels, shape: Shape, numbers: ConvNumbers) {
 /** Convolutions on either side of every border between ways to compute them. */
 const CONVOLUTIONS: readonly Shape[] = [
   ...[3, 4, 5, 6, 7, 8, 11, 13, 14, 15].map((side) => conv(26, side, 16, 24, 1)),
-  ...[5, 9, 13, 15].map((side) => conv(26, side, 8, 12, 0)),
+  ...[4, 5, 9, 13, 15].map((side) => conv(26, side, 8, 12, 0)),
   conv(3, 28, 8, 16, 1),
   conv(40, 7, 20, 36, 1),
   conv(3, 14, 132, 20, 1),

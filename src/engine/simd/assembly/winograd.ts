@@ -8,8 +8,6 @@
  *   filter gradient           dw = Gᵀ [ Σ tiles (Bᵀ x B) ⊙ (A dy Aᵀ) ] G
  *
  * Each place of ⊙ is a matrix product over channels or tiles, on the register tiles of gemm.ts.
- * A group of tiles is transformed into shared memory, then every place is multiplied, then the group
- * is transformed back: three rounds of chunks that any number of threads can share.
  *
  * Tiles of 4 evaluate the filter at 0, ±√½, ±√2 and ∞. With the usual 0, ±1, ±2, ∞ numbers of very
  * different size meet, and the largest error was three to five times as large.
@@ -68,8 +66,17 @@ const Z_1: f64 = I_0 + I_1;
 const Z_2: f64 = I_1 + I_2;
 const Z_3: f64 = I_2 + 1;
 
-/** Tiles that are transformed and multiplied together: whole blocks of rows for the products. */
-const GROUP_TILES: i32 = 22 * BLOCK_ROWS;
+/** Bytes of a chunk's tiles and products that should find room in an L2 cache beside the filter. */
+const CHUNK_BYTES: i32 = 655360;
+
+/** Panels of the filter that a chunk multiplies with before it transforms the products back. */
+const PASS_PANELS: i32 = 8;
+
+/** Blocks of rows that are chunks of their own, at the end. */
+const LAST_BLOCKS: i32 = 4;
+
+/** Tiles of the filter gradient that are transformed and multiplied together. */
+const GROUP_TILES: i32 = 64;
 
 /** Bytes of packed filter that one pass over a group's tiles multiplies: half of an L1 cache. */
 const PASS_BYTES: i32 = 16384;
@@ -106,8 +113,6 @@ class WinogradJob extends ConvShape {
   tilesDown: i32;
   tilesAcross: i32;
   numTiles: i32;
-  firstTile: i32;
-  groupTiles: i32;
   // Forward and input gradient: which picture is read, which is written.
   from: usize;
   fromHeight: i32;
@@ -125,23 +130,19 @@ class WinogradJob extends ConvShape {
   flags: i32;
   numPanels: i32;
   numBlocks: i32;
-  numParts: i32;
+  blocksPerChunk: i32;
+  wholeChunks: i32;
   /** The filter, [place][panel][from channel][8]. */
   packed: usize;
-  /** The group's tiles, [block of rows][place][from channel / 16][row][16]. */
-  inputs: usize;
-  /** Their products, [block of rows][panel][place][row][8]. */
-  products: usize;
   // Filter gradient.
   dy: usize;
   y: usize;
   maskedDy: usize;
   dw: usize;
   dBias: usize;
-  xPlanes: usize;
   dyPlanes: usize;
-  sums: usize;
   biasSums: usize;
+  channelsPerChunk: i32;
 }
 
 // @ts-ignore: decorator
@@ -541,6 +542,11 @@ function inputTile(
 // ---------------------------------------------------------------------------------------------
 // Forward and input gradient
 
+// A thread takes a few blocks of rows (of tiles) at a time, transforms them into its scratch memory,
+// [block][place][from channel / 16][row][16], multiplies every place with the filter, [block][panel]
+// [place][row][8], and transforms the products back: all that lies between stays in its L2 cache,
+// while the filter, which may be larger, streams by.
+
 /** Bytes of one place of a block of rows. */
 // @ts-ignore: decorator
 @inline
@@ -559,22 +565,41 @@ function filterPlane(): usize {
   return <usize>(s.numPanels * s.fromChannels * TILE_COLUMNS) * 4 + PLANE_GAP;
 }
 
+// @ts-ignore: decorator
+@inline
+function zerosBytes(): usize {
+  const s = job();
+  return (<usize>(9 * max(s.channels, s.outChannels)) * 4 + 63) & ~63;
+}
+
+function convolveScratch(height: i32, width: i32, fromChannels: i32, toChannels: i32): usize {
+  if (!tileSide(height, width)) return 0;
+  const s = job();
+  cutIntoTiles(height, width);
+  s.fromChannels = fromChannels;
+  s.toChannels = toChannels;
+  const panels = min(PASS_PANELS, (toChannels + TILE_COLUMNS - 1) / TILE_COLUMNS);
+  const bytes = placeBytes(fromChannels) + <usize>panels * PRODUCT_BYTES;
+  return <usize>(blocksPerChunk() * s.places) * bytes;
+}
+
 /** Bytes of scratch that a thread needs here for the shape at hand. */
 export function winogradScratch(): usize {
   const s = job();
-  const zeros = <usize>(9 * max(s.channels, s.outChannels)) * 4;
-  return TILE_SCRATCH + SQUARE_BYTES * 2 + zeros + 64;
+  const forward = convolveScratch(s.outHeight, s.outWidth, s.channels, s.outChannels);
+  const filter = winogradForwardPays() ? filterGradientScratch() : 0;
+  const backward = convolveScratch(s.height, s.width, s.outChannels, s.channels);
+  return TILE_SCRATCH + SQUARE_BYTES * 2 + zerosBytes() + max(max(forward, backward), filter) + 64;
 }
 
-/** Tiles in each group but the last: groups as equal as whole blocks of rows let them be. */
-function tilesPerGroup(unit: i32): i32 {
-  const numTiles = job().numTiles;
-  const groups = (numTiles + GROUP_TILES - 1) / GROUP_TILES;
-  const tiles = (numTiles + groups - 1) / groups;
-  return (tiles + unit - 1) / unit * unit;
+/** Blocks of rows in a chunk: what lies between the transforms should stay in an L2 cache. */
+function blocksPerChunk(): i32 {
+  const s = job();
+  const bytes = s.places * BLOCK_ROWS * 4 * (s.fromChannels + min(s.toChannels, PASS_PANELS * 8));
+  return max(2, min(8, CHUNK_BYTES / bytes));
 }
 
-/** Bytes of shared workspace for a picture of this size, written by `convolve`. */
+/** Bytes of shared workspace for `convolve`: the transformed filter. */
 function convolveWorkspace(
   height: i32, width: i32, fromChannels: i32, toChannels: i32,
 ): usize {
@@ -582,10 +607,7 @@ function convolveWorkspace(
   cutIntoTiles(height, width);
   s.fromChannels = fromChannels;
   s.numPanels = (toChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
-  const blocks = <usize>(tilesPerGroup(BLOCK_ROWS) / BLOCK_ROWS);
-  const places = <usize>s.places;
-  return places * filterPlane()
-    + blocks * places * (placeBytes(fromChannels) + <usize>s.numPanels * PRODUCT_BYTES);
+  return <usize>s.places * filterPlane();
 }
 
 /** Bytes of shared workspace for `winogradForward`. */
@@ -650,21 +672,37 @@ function convolve(w: usize, workspace: usize): void {
   cutIntoTiles(s.toHeight, s.toWidth);
   s.w = w;
   s.numPanels = (s.toChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
-  const perGroup = tilesPerGroup(BLOCK_ROWS);
   s.packed = workspace;
-  s.inputs = s.packed + <usize>s.places * filterPlane();
-  s.products = s.inputs
-    + <usize>(perGroup / BLOCK_ROWS * s.places) * placeBytes(s.fromChannels);
   parallel(transformFilter, s.numPanels);
-  for (let first = 0; first < s.numTiles; first += perGroup) {
-    s.firstTile = first;
-    s.groupTiles = min(perGroup, s.numTiles - first);
-    s.numBlocks = (s.groupTiles + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    // Of few places each is cut, so that there is work for every thread.
-    s.numParts = s.side == 7 ? 1 : min(3, s.numBlocks);
-    parallel(transformBlock, s.numBlocks);
-    parallel(multiplyPlace, s.places * s.numParts);
-    parallel(finishBlock, s.numBlocks);
+  s.numBlocks = (s.numTiles + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  s.blocksPerChunk = blocksPerChunk();
+  // The last blocks go one by one, so that threads end together.
+  s.wholeChunks = max(0, s.numBlocks - LAST_BLOCKS) / s.blocksPerChunk;
+  parallel(convolveChunk, s.wholeChunks + s.numBlocks - s.wholeChunks * s.blocksPerChunk);
+}
+
+function convolveChunk(chunk: i32): void {
+  const s = job();
+  const isWhole = chunk < s.wholeChunks;
+  const first = isWhole
+    ? chunk * s.blocksPerChunk
+    : s.wholeChunks * (s.blocksPerChunk - 1) + chunk;
+  const count = isWhole ? s.blocksPerChunk : 1;
+  const inputs = scratch() + TILE_SCRATCH + SQUARE_BYTES * 2 + zerosBytes();
+  const blockBytes = <usize>s.places * placeBytes(s.fromChannels);
+  const products = inputs + <usize>s.blocksPerChunk * blockBytes;
+  for (let block = 0; block < count; block++) {
+    transformBlock(first + block, inputs + <usize>block * blockBytes);
+  }
+  for (let panel = 0; panel < s.numPanels; panel += PASS_PANELS) {
+    const numPanels = min(PASS_PANELS, s.numPanels - panel);
+    for (let place = 0; place < s.places; place++) {
+      multiplyPlace(place, count, panel, numPanels, inputs, products);
+    }
+    const step = <usize>(numPanels * s.places) * PRODUCT_BYTES;
+    for (let block = 0; block < count; block++) {
+      finishBlock(first + block, panel, numPanels, products + <usize>block * step);
+    }
   }
 }
 
@@ -721,25 +759,23 @@ function transformFilter(panel: i32): void {
 }
 
 /** Bᵀ x B of the tiles of a block of rows. */
-function transformBlock(block: i32): void {
+function transformBlock(block: i32, out: usize): void {
   const s = job();
   const square = scratch() + TILE_SCRATCH;
-  const zeros = square + SQUARE_BYTES;
+  const zeros = square + SQUARE_BYTES * 2;
   const pixel = <usize>s.fromChannels << 2;
   memory.fill(zeros, 0, pixel * 9);
   const plane = placeBytes(s.fromChannels);
-  const out = s.inputs + <usize>(block * s.places) * plane;
   const perPicture = s.tilesDown * s.tilesAcross;
   const pictureBytes = <usize>(s.fromHeight * s.fromWidth) * pixel;
   const depthBytes = <usize>BLOCK_DEPTH * 4;
-  for (let row = 0; row < BLOCK_ROWS; row++) {
-    const index = block * BLOCK_ROWS + row;
-    if (index >= s.groupTiles) break;
-    const tile = (s.firstTile + index) % perPicture;
-    const picture = s.from + <usize>((s.firstTile + index) / perPicture) * pictureBytes;
+  const last = min((block + 1) * BLOCK_ROWS, s.numTiles);
+  for (let index = block * BLOCK_ROWS; index < last; index++) {
+    const tile = index % perPicture;
+    const picture = s.from + <usize>(index / perPicture) * pictureBytes;
     const top = (tile / s.tilesAcross) * s.side - s.top;
     const left = (tile % s.tilesAcross) * s.side - s.left;
-    let to = out + <usize>row * depthBytes;
+    let to = out;
     for (let c: usize = 0; c < pixel; c += depthBytes) {
       inputTile(
         picture, s.fromHeight, s.fromWidth, s.fromChannels, c, min(pixel, c + depthBytes),
@@ -747,28 +783,28 @@ function transformBlock(block: i32): void {
       );
       to += depthBytes * <usize>BLOCK_ROWS;
     }
+    out += depthBytes;
   }
 }
 
-/** One place of the group, or a part of its tiles, against the whole filter. */
-function multiplyPlace(chunk: i32): void {
+/**
+ * One place of some blocks against some panels of the filter. Rows past the last tile multiply what
+ * was there before; nobody reads their products.
+ */
+function multiplyPlace(
+  place: i32, numBlocks: i32, firstPanel: i32, numPanels: i32, inputs: usize, products: usize,
+): void {
   const s = job();
-  const place = chunk / s.numParts;
-  const part = chunk % s.numParts;
-  const firstBlock = (s.numBlocks * part) / s.numParts;
-  const lastBlock = (s.numBlocks * (part + 1)) / s.numParts;
   const panelBytes = <usize>s.fromChannels * 32;
-  const filter = s.packed + <usize>place * filterPlane();
+  const filter = s.packed + <usize>place * filterPlane() + <usize>firstPanel * panelBytes;
   const plane = placeBytes(s.fromChannels);
   const step = <usize>s.places * PRODUCT_BYTES;
-  // Rows past the last tile multiply what was there before; nobody reads their products.
   const perPass = max(1, PASS_BYTES / <i32>panelBytes);
-  for (let first = 0; first < s.numPanels; first += perPass) {
-    const last = min(first + perPass, s.numPanels);
-    for (let block = firstBlock; block < lastBlock; block++) {
-      const rows = s.inputs + <usize>(block * s.places + place) * plane;
-      let out = s.products
-        + <usize>((block * s.numPanels + first) * s.places + place) * PRODUCT_BYTES;
+  for (let first = 0; first < numPanels; first += perPass) {
+    const last = min(first + perPass, numPanels);
+    for (let block = 0; block < numBlocks; block++) {
+      const rows = inputs + <usize>(block * s.places + place) * plane;
+      let out = products + <usize>((block * numPanels + first) * s.places + place) * PRODUCT_BYTES;
       for (let panel = first; panel < last; panel++) {
         blockTile(rows, s.fromChannels, filter + <usize>panel * panelBytes, out);
         out += step;
@@ -777,31 +813,30 @@ function multiplyPlace(chunk: i32): void {
   }
 }
 
-/** Aᵀ m A of the tiles of a block of rows. */
-function finishBlock(block: i32): void {
+/** Aᵀ m A of the tiles of a block of rows, for some panels of channels. */
+function finishBlock(block: i32, firstPanel: i32, numPanels: i32, products: usize): void {
   const s = job();
   const square = scratch() + TILE_SCRATCH;
   const pixel = <usize>s.toChannels << 2;
   const perPicture = s.tilesDown * s.tilesAcross;
-  const step = <usize>s.places * PRODUCT_BYTES;
-  for (let panel = 0; panel < s.numPanels; panel++) {
-    const from = s.products + <usize>(block * s.numPanels + panel) * step;
-    const c = <usize>panel * 32;
-    for (let row = 0; row < BLOCK_ROWS; row++) {
-      const index = block * BLOCK_ROWS + row;
-      if (index >= s.groupTiles) break;
-      const tile = (s.firstTile + index) % perPicture;
-      const image = (s.firstTile + index) / perPicture;
+  const first = block * BLOCK_ROWS;
+  const last = min(first + BLOCK_ROWS, s.numTiles);
+  for (let panel = 0; panel < numPanels; panel++) {
+    const c = <usize>(firstPanel + panel) * 32;
+    let from = products + <usize>(panel * s.places) * PRODUCT_BYTES;
+    for (let index = first; index < last; index++) {
+      const tile = index % perPicture;
+      const image = index / perPicture;
       const top = (tile / s.tilesAcross) * s.side;
       const left = (tile % s.tilesAcross) * s.side;
       const to = s.to + <usize>((image * s.toHeight + top) * s.toWidth + left) * pixel + c;
       const numRows = min(s.side, s.toHeight - top);
       const numColumns = min(s.side, s.toWidth - left);
-      const at = from + <usize>row * 32;
-      outputTile(at, square, to, s.bias + c, numRows, numColumns);
+      outputTile(from, square, to, s.bias + c, numRows, numColumns);
       if (c + 16 < pixel) {
-        outputTile(at + 16, square, to + 16, s.bias + c + 16, numRows, numColumns);
+        outputTile(from + 16, square, to + 16, s.bias + c + 16, numRows, numColumns);
       }
+      from += 32;
     }
   }
 }
@@ -854,46 +889,60 @@ function outputTile(
 // ---------------------------------------------------------------------------------------------
 // Gradient of the filter
 
-// A group of tiles is transformed into shared planes, x as [place][channel / 4][tile][4] and dy as
-// [place][channel / 8][tile][8]; then every place is one product, the work of one thread. So there
-// are no partial sums to keep for each thread, and the result does not depend on their number.
+// All of dy is transformed into shared memory, [group of tiles][place][channel / 8][tile][8]. Then a
+// thread takes a few channels of x, transforms a group's tiles of them into its scratch memory,
+// [place][channel / 4][tile][4], and adds that group's products to the sums of these channels,
+// [place][channel][output channel], which also lie in its scratch memory: its L2 cache keeps them
+// while dy streams by. Nothing is summed twice, and the result does not depend on the threads.
 
-// @ts-ignore: decorator
-@inline
-function xPlane(): usize {
-  const s = job();
-  return <usize>(s.channels * tilesPerGroup(TURN_TILES)) * 4 + PLANE_GAP;
-}
-
-// @ts-ignore: decorator
-@inline
-function dyPlane(): usize {
-  const s = job();
-  return <usize>(((s.outChannels + 7) & ~7) * tilesPerGroup(TURN_TILES)) * 4 + PLANE_GAP;
-}
-
+/** Bytes of one place of the sums of a few channels. */
 // @ts-ignore: decorator
 @inline
 function sumPlane(): usize {
-  return <usize>(((job().outChannels + 7) & ~7) * job().channels) * 4 + PLANE_GAP;
+  const s = job();
+  return <usize>(s.numPanels * TILE_COLUMNS * s.channelsPerChunk) * 4 + PLANE_GAP;
 }
 
-/** Transforming chunks of one group, at most. */
-function chunksPerGroup(): i32 {
-  return (tilesPerGroup(TURN_TILES) + TRANSFORM_TILES - 1) / TRANSFORM_TILES;
+/** Bytes of one place of a group's tiles of a few channels of x. */
+// @ts-ignore: decorator
+@inline
+function xPlane(): usize {
+  return <usize>(job().channelsPerChunk * GROUP_TILES) * 4 + PLANE_GAP;
+}
+
+/** Bytes of one place of a group's tiles of dy. */
+// @ts-ignore: decorator
+@inline
+function dyPlane(): usize {
+  return <usize>(job().numPanels * TILE_COLUMNS * GROUP_TILES) * 4 + PLANE_GAP;
+}
+
+function cutFilterGradient(): void {
+  const s = job();
+  cutIntoTiles(s.outHeight, s.outWidth);
+  s.numPanels = (s.outChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  // With less at a time dy would stream by more often; with more, few threads find work.
+  s.channelsPerChunk = s.channels >= 32 ? 16 : 8;
+}
+
+function filterGradientScratch(): usize {
+  cutFilterGradient();
+  return <usize>job().places * (xPlane() + sumPlane());
 }
 
 function numGroups(): i32 {
-  const perGroup = tilesPerGroup(TURN_TILES);
-  return (job().numTiles + perGroup - 1) / perGroup;
+  return (job().numTiles + GROUP_TILES - 1) / GROUP_TILES;
+}
+
+function numTransforms(): i32 {
+  return (job().numTiles + TRANSFORM_TILES - 1) / TRANSFORM_TILES;
 }
 
 /** Bytes of shared workspace for `winogradFilterGradient`. */
 export function winogradFilterGradientWorkspace(): usize {
-  const s = job();
-  cutIntoTiles(s.outHeight, s.outWidth);
-  return <usize>s.places * (xPlane() + dyPlane() + sumPlane())
-    + <usize>(numGroups() * chunksPerGroup() * s.outChannels) * 4;
+  cutFilterGradient();
+  return <usize>(numGroups() * job().places) * dyPlane()
+    + <usize>(numTransforms() * job().outChannels) * 4;
 }
 
 /** dw, with the same riders as `convFilterGradient`. */
@@ -901,65 +950,49 @@ export function winogradFilterGradient(
   x: usize, dy: usize, dw: usize, workspace: usize, y: usize, maskedDy: usize, dBias: usize,
 ): void {
   const s = job();
-  cutIntoTiles(s.outHeight, s.outWidth);
+  cutFilterGradient();
   s.from = x;
   s.dy = dy;
   s.dw = dw;
   s.y = y;
   s.maskedDy = maskedDy;
   s.dBias = dBias;
-  s.xPlanes = workspace;
-  s.dyPlanes = s.xPlanes + <usize>s.places * xPlane();
-  s.sums = s.dyPlanes + <usize>s.places * dyPlane();
-  s.biasSums = s.sums + <usize>s.places * sumPlane();
-  s.numPanels = (s.outChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
-  const perGroup = tilesPerGroup(TURN_TILES);
-  for (let first = 0; first < s.numTiles; first += perGroup) {
-    s.firstTile = first;
-    s.groupTiles = min(perGroup, s.numTiles - first);
-    parallel(transformTiles, (s.groupTiles + TRANSFORM_TILES - 1) / TRANSFORM_TILES);
-    parallel(sumPlace, s.places);
+  s.dyPlanes = workspace;
+  s.biasSums = workspace + <usize>(numGroups() * s.places) * dyPlane();
+  parallel(transformGradients, numTransforms());
+  parallel(sumChannels, (s.channels + s.channelsPerChunk - 1) / s.channelsPerChunk);
+  if (!dBias) return;
+  const pixel = <usize>s.outChannels << 2;
+  for (let c: usize = 0; c < pixel; c += 16) {
+    let sum = f32x4.splat(0);
+    for (let chunk = 0; chunk < numTransforms(); chunk++) {
+      sum = f32x4.add(sum, v128.load(s.biasSums + <usize>chunk * pixel + c));
+    }
+    v128.store(dBias + c, sum);
   }
-  parallel(finishFilter, s.channels + 1);
 }
 
-/** Both transforms of a few tiles; tiles and channels that share lines of memory come together. */
-function transformTiles(chunk: i32): void {
+/** A dy Aᵀ of a few tiles; those that share lines of memory take turns. */
+function transformGradients(chunk: i32): void {
   const s = job();
   const square = scratch() + TILE_SCRATCH;
-  const zeros = square + SQUARE_BYTES * 2;
-  const pixel = <usize>s.channels << 2, outPixel = <usize>s.outChannels << 2;
-  memory.fill(zeros, 0, pixel * 9);
-  const perGroup = tilesPerGroup(TURN_TILES);
-  const group = s.firstTile / perGroup;
-  const bias = s.biasSums + <usize>(group * chunksPerGroup() + chunk) * outPixel;
-  memory.fill(bias, 0, outPixel);
+  const pixel = <usize>s.outChannels << 2;
+  const bias = s.biasSums + <usize>chunk * pixel;
+  memory.fill(bias, 0, pixel);
   const perPicture = s.tilesDown * s.tilesAcross;
-  const pictureBytes = <usize>(s.height * s.width) * pixel;
-  const last = min((chunk + 1) * TRANSFORM_TILES, s.groupTiles);
-  for (let turn = chunk * TRANSFORM_TILES; turn < last; turn += TURN_TILES) {
-    const end = min(turn + TURN_TILES, last);
-    for (let c: usize = 0; c < pixel; c += TURN_BYTES) {
-      for (let t = turn; t < end; t++) {
-        const tile = (s.firstTile + t) % perPicture;
-        const image = (s.firstTile + t) / perPicture;
-        inputTile(
-          s.from + <usize>image * pictureBytes, s.height, s.width, s.channels,
-          c, min(pixel, c + TURN_BYTES),
-          (tile / s.tilesAcross) * s.side - s.padTop, (tile % s.tilesAcross) * s.side - s.padLeft,
-          zeros, square, s.xPlanes + (c * <usize>perGroup) + <usize>t * 16, xPlane(),
-          <usize>perGroup * 16,
-        );
-      }
-    }
-    for (let c: usize = 0; c < outPixel; c += TURN_BYTES) {
-      for (let t = turn; t < end; t++) {
-        const tile = (s.firstTile + t) % perPicture;
-        const image = (s.firstTile + t) / perPicture;
+  const last = min((chunk + 1) * TRANSFORM_TILES, s.numTiles);
+  const group = s.dyPlanes
+    + <usize>(chunk * TRANSFORM_TILES / GROUP_TILES * s.places) * dyPlane();
+  for (let first = chunk * TRANSFORM_TILES; first < last; first += TURN_TILES) {
+    const end = min(first + TURN_TILES, last);
+    for (let c: usize = 0; c < pixel; c += 32) {
+      for (let index = first; index < end; index++) {
+        const tile = index % perPicture;
+        const image = index / perPicture;
         const top = (tile / s.tilesAcross) * s.side, left = (tile % s.tilesAcross) * s.side;
-        const to = s.dyPlanes + c * <usize>perGroup + <usize>t * 32;
+        const to = group + c * <usize>GROUP_TILES + <usize>(index % GROUP_TILES) * 32;
         gradientTile(image, top, left, c, bias + c, square, to);
-        if (c + 16 < outPixel) {
+        if (c + 16 < pixel) {
           gradientTile(image, top, left, c + 16, bias + c + 16, square, to + 16);
         }
       }
@@ -1028,62 +1061,79 @@ function gradientTile(
   }
 }
 
-/** One place of the group: sums[channel][output channel] += Σ tiles. */
-function sumPlace(place: i32): void {
+/** All of dw that belongs to a few channels of x. */
+function sumChannels(chunk: i32): void {
   const s = job();
-  const perGroup = <usize>tilesPerGroup(TURN_TILES);
-  const a = s.xPlanes + <usize>place * xPlane();
-  const b = s.dyPlanes + <usize>place * dyPlane();
-  const out = s.sums + <usize>place * sumPlane();
+  const square = scratch() + TILE_SCRATCH;
+  const zeros = square + SQUARE_BYTES * 2;
+  const planes = zeros + zerosBytes();
+  const sums = planes + <usize>s.places * xPlane();
+  const pixel = <usize>s.channels << 2;
+  memory.fill(zeros, 0, pixel * 9);
+  const perPicture = s.tilesDown * s.tilesAcross;
+  const pictureBytes = <usize>(s.height * s.width) * pixel;
+  const channel = chunk * s.channelsPerChunk;
+  const numChannels = min(s.channelsPerChunk, s.channels - channel);
+  const firstByte = <usize>channel << 2, endByte = <usize>(channel + numChannels) << 2;
   const outStep = <usize>s.numPanels * 32;
-  const flags = s.firstTile ? ACCUMULATE : 0;
-  for (let panel = 0; panel < s.numPanels; panel++) {
-    for (let channel = 0; channel < s.channels; channel += TILE_ROWS) {
-      packedTile(
-        a + <usize>channel * perGroup * 4, b + <usize>panel * perGroup * 32, s.groupTiles,
-        out + <usize>channel * outStep + <usize>panel * 32, outStep, flags,
-      );
+  for (let group = 0; group < numGroups(); group++) {
+    const firstTile = group * GROUP_TILES;
+    const count = min(GROUP_TILES, s.numTiles - firstTile);
+    for (let turn = 0; turn < count; turn += TURN_TILES) {
+      const end = min(turn + TURN_TILES, count);
+      for (let c = firstByte; c < endByte; c += TURN_BYTES) {
+        for (let t = turn; t < end; t++) {
+          const tile = (firstTile + t) % perPicture;
+          inputTile(
+            s.from + <usize>((firstTile + t) / perPicture) * pictureBytes,
+            s.height, s.width, s.channels, c, min(endByte, c + TURN_BYTES),
+            (tile / s.tilesAcross) * s.side - s.padTop,
+            (tile % s.tilesAcross) * s.side - s.padLeft,
+            zeros, square, planes + (c - firstByte) * <usize>GROUP_TILES + <usize>t * 16,
+            xPlane(), <usize>GROUP_TILES * 16,
+          );
+        }
+      }
     }
+    const flags = group ? ACCUMULATE : 0;
+    for (let place = 0; place < s.places; place++) {
+      const a = planes + <usize>place * xPlane();
+      const b = s.dyPlanes + <usize>(group * s.places + place) * dyPlane();
+      const out = sums + <usize>place * sumPlane();
+      for (let panel = 0; panel < s.numPanels; panel++) {
+        for (let c = 0; c < numChannels; c += TILE_ROWS) {
+          packedTile(
+            a + <usize>(c * GROUP_TILES) * 4, b + <usize>(panel * GROUP_TILES) * 32, count,
+            out + <usize>c * outStep + <usize>panel * 32, outStep, flags,
+          );
+        }
+      }
+    }
+  }
+  for (let c = 0; c < numChannels; c++) {
+    finishFilter(sums + <usize>c * outStep, s.dw + (<usize>((channel + c) * s.outChannels) << 2));
   }
 }
 
-/** Gᵀ sums G of one input channel, or (index = number of channels) the gradient of the bias. */
-function finishFilter(channel: i32): void {
+/** Gᵀ sums G of one input channel. */
+function finishFilter(from: usize, to: usize): void {
   const s = job();
-  const pixel = <usize>s.outChannels << 2;
-  if (channel == s.channels) {
-    if (!s.dBias) return;
-    const chunks = chunksPerGroup(), perGroup = tilesPerGroup(TURN_TILES);
-    for (let c: usize = 0; c < pixel; c += 16) {
-      let sum = f32x4.splat(0);
-      for (let first = 0; first < s.numTiles; first += perGroup) {
-        const count = (min(perGroup, s.numTiles - first) + TRANSFORM_TILES - 1) / TRANSFORM_TILES;
-        for (let chunk = 0; chunk < count; chunk++) {
-          const at = <usize>(first / perGroup * chunks + chunk) * pixel + c;
-          sum = f32x4.add(sum, v128.load(s.biasSums + at));
-        }
-      }
-      v128.store(s.dBias + c, sum);
-    }
-    return;
-  }
   const square = scratch() + TILE_SCRATCH;
+  const pixel = <usize>s.outChannels << 2;
   const plane = sumPlane();
-  const from = s.sums + <usize>channel * <usize>s.numPanels * 32;
   const tap = <usize>s.channels * pixel;
   const isLarge = s.side == 7;
   const points = <usize>s.points;
   for (let c: usize = 0; c < pixel; c += 16) {
     for (let column: usize = 0; column < points; column++) {
-      const at = from + c + column * plane, to = square + (column << 4);
-      if (isLarge) filterGradientLine7(at, plane * 10, to, 160);
-      else filterGradientLine4(at, plane * 6, to, 96);
+      const at = from + c + column * plane, line = square + (column << 4);
+      if (isLarge) filterGradientLine7(at, plane * 10, line, 160);
+      else filterGradientLine4(at, plane * 6, line, 96);
     }
     for (let row: usize = 0; row < 3; row++) {
       const at = square + row * (points << 4);
-      const to = s.dw + row * 3 * tap + <usize>channel * pixel + c;
-      if (isLarge) filterGradientLine7(at, 16, to, tap);
-      else filterGradientLine4(at, 16, to, tap);
+      if (isLarge) filterGradientLine7(at, 16, to + c + row * 3 * tap, tap);
+      else filterGradientLine4(at, 16, to + c + row * 3 * tap, tap);
     }
   }
 }
