@@ -1,5 +1,5 @@
 /**
- * Owns TensorFlow.js's backends on this machine: which there are, which one runs, and the traps on
+ * TensorFlow.js's backends on this machine: which there are, which one runs, and the traps on
  * the way to each. Runs in the model worker; a backend is chosen once in a worker's life.
  */
 import * as tf from '@tensorflow/tfjs';

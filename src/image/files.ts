@@ -1,5 +1,5 @@
 /**
- * Owns which picture files may be decoded: told by their first bytes and not by their name, and
+ * Which picture files may be decoded: told by their first bytes and not by their name, and
  * refused before anything is decoded where they are too large.
  */
 import { imageSize } from 'image-size';

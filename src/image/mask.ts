@@ -1,5 +1,5 @@
 /**
- * Owns binary masks: which pixels of a picture belong to the garment, and the morphology that
+ * Binary masks: which pixels of a picture belong to the garment, and the morphology that
  * tidies such a mask. All functions return new masks.
  */
 

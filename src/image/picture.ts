@@ -1,5 +1,5 @@
 /**
- * Owns the types of the picture pipeline: what goes in, what a person may change on the way, what
+ * The types of the picture pipeline: what goes in, what a person may change on the way, what
  * the model sees, and the pictures in between.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Owns tones: from a colour picture and its mask to grey levels as the training data has them, a
+ * Tones: from a colour picture and its mask to grey levels as the training data has them, a
  * light garment on black.
  */
 import {

@@ -4,7 +4,7 @@
  */
 import * as Comlink from 'comlink';
 import type { StoreApi } from 'zustand/vanilla';
-import type { Dataset, GarmentPage } from '../data/dataset.ts';
+import type { Dataset, GarmentPage, PartName } from '../data/dataset.ts';
 import type { DataInfo, DataProgress, DataSource } from '../data/source.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
 import { type WorkerLine, WorkerLostError } from '../worker/line.ts';
@@ -25,18 +25,18 @@ import {
 export interface DataActions {
   loadData(source: 'full' | 'sample'): Promise<Result<DataInfo>>;
   /** A CSV (or .csv.gz) of the person's own; replaces that part only after all of it checked out. */
-  loadOwnData(part: 'train' | 'test', file: File): Promise<Result<DataInfo>>;
+  loadOwnData(part: PartName, file: File): Promise<Result<DataInfo>>;
   /** Goes back to the data from before. */
   cancelLoading(): void;
   /** Rows of one class (null: all), in file order. */
   garments(query: {
-    part: 'train' | 'test';
+    part: PartName;
     label: number | null;
     offset: number;
     count: number;
   }): Promise<GarmentPage>;
   /** The given rows, in the given order. */
-  garmentsAt(part: 'train' | 'test', rows: Uint32Array): Promise<Dataset>;
+  garmentsAt(part: PartName, rows: Uint32Array): Promise<Dataset>;
 }
 
 export interface DataPart extends DataActions {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { EngineInfo } from '../engine/backends.ts';
 import { openLine } from '../worker/line.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
-import { createTestStore, engineInfo, expose } from './fixtures.ts';
+import { createTestStore, engineInfo, expose, later } from './fixtures.ts';
 import { createModelHost } from './host.ts';
 import { createLines } from './lines.ts';
 import type { SessionState } from './state.ts';
@@ -72,6 +72,21 @@ describe('the model worker', () => {
     await host.renew({ workload: store.getState(), isUrgent: true });
     expect(log).toEqual(['started', 'renewing', 'ending', 'end 1', 'started', 'renewed']);
     expect(await ask()).toBe('of worker 2');
+  });
+
+  it('counts as started only when a renewal that has begun is over', async () => {
+    const { host, log, store } = play();
+    const handover = later<void>();
+    host.whenRenewing(async () => {
+      await handover.promise;
+      return async () => {};
+    });
+    await host.start();
+    const renewed = host.renew({ workload: store.getState(), isUrgent: true });
+    const started = host.started().then(() => log.push('told'));
+    handover.resolve();
+    await Promise.all([renewed, started]);
+    expect(log.indexOf('told')).toBeGreaterThan(log.lastIndexOf('started'));
   });
 
   it('is started anew when it dies', async () => {

@@ -27,7 +27,10 @@ type ModelLine = WorkerLine<ModelWorkerApi>;
 export interface ModelHost {
   /** Calls the model worker once its engine runs; see `WorkerLine.call`. */
   readonly call: ModelLine['call'];
-  /** Resolves when the engine of the worker of now runs, or failed to start. */
+  /**
+   * Resolves when the engine of the worker of now runs, or failed to start; while a worker is being
+   * renewed, of the next one.
+   */
   started(): Promise<void>;
   /** Starts the first worker's engine. Once. */
   start(): Promise<void>;
@@ -67,6 +70,8 @@ export function createModelHost(
   const renewingListeners: (() => Promise<() => Promise<void>>)[] = [];
   const endingListeners: (() => void)[] = [];
   let started: Promise<void> = Promise.resolve();
+  /** Settles when what a renewal takes over from the old worker is there. */
+  let takenOver: Promise<unknown> = Promise.resolve();
 
   lines.whenModelLost((error) => {
     for (const listener of lostListeners) listener(error);
@@ -161,7 +166,8 @@ export function createModelHost(
       return lines.model().call(use, signal);
     },
 
-    started: () => started,
+    // A renewal that has begun counts, although its worker still answers calls.
+    started: () => takenOver.then(() => started),
 
     start() {
       started = startWorker(get());
@@ -170,7 +176,9 @@ export function createModelHost(
 
     async renew({ workload, isUrgent }) {
       const old = lines.model();
-      const afterwards = await Promise.all(renewingListeners.map((listener) => listener()));
+      const takingOver = Promise.all(renewingListeners.map((listener) => listener()));
+      takenOver = takingOver;
+      const afterwards = await takingOver;
       const renewWorker = async () => {
         if (!isUrgent) {
           const patience = new Promise((resolve) => setTimeout(resolve, HANDOVER_PATIENCE_MS));

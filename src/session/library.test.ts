@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
-import { card, createTestStore, playHost, shipped } from './fixtures.ts';
+import { card, createTestStore, later, playHost, shipped } from './fixtures.ts';
 import { createLibrary } from './library.ts';
 import type { SessionState } from './state.ts';
 
@@ -48,6 +48,27 @@ describe('a worker that starts', () => {
     });
     await start();
     expect(store.getState().model).toMatchObject({ phase: 'none', fault: { message: '404' } });
+  });
+});
+
+describe('a model that is saved', () => {
+  it('does not take the place of one that came meanwhile', async () => {
+    const saved = later<void>();
+    const { store, library } = play(
+      {
+        async saveModel(name) {
+          await saved.promise;
+          return { ...card, name };
+        },
+        loadModel: async (id) => ({ ...card, id }),
+      },
+      { model: { phase: 'live', card } },
+    );
+    const saving = library.saveModel('Coats');
+    await library.loadModel('other');
+    saved.resolve();
+    expect(await saving).toMatchObject({ ok: true, value: { name: 'Coats' } });
+    expect(store.getState().model).toMatchObject({ phase: 'live', card: { id: 'other' } });
   });
 });
 

@@ -120,6 +120,11 @@ export function createLibrary(store: StoreApi<LibrarySlice>, host: ModelHost): L
     return succeeded(value);
   }
 
+  function isCurrent(id: string): boolean {
+    const { model } = get();
+    return model.phase === 'live' && model.card.id === id;
+  }
+
   function show(card: ModelCard): void {
     set({ model: { phase: 'live', card } });
     for (const listener of replacedListeners) listener();
@@ -155,7 +160,8 @@ export function createLibrary(store: StoreApi<LibrarySlice>, host: ModelHost): L
     saveModel: (name) =>
       change(async () => {
         const card = await host.call((api) => api.saveModel(name));
-        set({ model: { phase: 'live', card } });
+        // Another model may have taken its place meanwhile.
+        if (isCurrent(card.id)) set({ model: { phase: 'live', card } });
         // What has a name is meant to last. Asked here, where a person has just said so.
         void requestPersistence();
         return card;
@@ -166,7 +172,7 @@ export function createLibrary(store: StoreApi<LibrarySlice>, host: ModelHost): L
       change(async () => {
         await host.call((api) => api.renameModel(id, name));
         const { model } = get();
-        if (model.phase === 'live' && model.card.id === id) {
+        if (model.phase === 'live' && isCurrent(id)) {
           set({ model: { phase: 'live', card: { ...model.card, name } } });
         }
       }),

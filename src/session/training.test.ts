@@ -128,6 +128,26 @@ describe('a job', () => {
     expect(other.store.getState().training).toEqual({ phase: 'idle' });
   });
 
+  it('is kept and measured where the next one begins as soon as its end is seen', async () => {
+    let numRuns = 0;
+    let next: Promise<unknown> | null = null;
+    const { store, training, log } = play({
+      async train(_request, _data, onEvent) {
+        numRuns++;
+        await onEvent({ kind: 'epoch', record, isBest: true });
+        await onEvent(finished);
+        return card;
+      },
+    });
+    store.subscribe(({ training: { phase } }) => {
+      if (phase === 'finished') next ??= training.train(job);
+    });
+    expect(await training.train(job)).toMatchObject({ ok: true, value: { reason: 'completed' } });
+    expect(await next).toMatchObject({ ok: true, value: { reason: 'completed' } });
+    expect(numRuns).toBe(2);
+    expect(log.filter((entry) => entry.startsWith('keep'))).toHaveLength(2);
+  });
+
   it('goes on where the model cannot be kept, and says so', async () => {
     const { store, training, log } = play({
       async train(_request, _data, onEvent, onUnkept) {

@@ -128,6 +128,11 @@ export function createTraining({
   ): Promise<Result<FinishedRun>> {
     evaluation.dismiss();
     set({ training: { phase: 'preparing', run: begun } });
+    // Not read from the state afterwards: whoever sees the end there may have begun the next job.
+    let outcome: FinishedRun | null = null;
+    const onTrainEvent = (event: TrainEvent) => {
+      outcome = applyTrainEvent(event) ?? outcome;
+    };
     try {
       const card = await host.call((api) =>
         api.train(
@@ -141,9 +146,8 @@ export function createTraining({
     } catch (error) {
       return { ok: false, fault: await tellFailure(error) };
     }
-    const { training } = get();
-    if (training.phase !== 'finished') return refused('The run did not tell its end.');
-    const { run, reason } = training;
+    if (!outcome) return refused('The run did not tell its end.');
+    const { run, reason }: FinishedRun = outcome;
     // A run stopped in its first epoch has nothing to compare.
     if (run.history.length > 0) await runs.keep(run, reason);
     await library.refresh();
@@ -165,13 +169,16 @@ export function createTraining({
     return fault;
   }
 
-  function onTrainEvent(event: TrainEvent): void {
+  /** Gives the run once it is over. */
+  function applyTrainEvent(event: TrainEvent): FinishedRun | null {
     const { training } = get();
-    if (!hasRunUnderWay(training)) return;
-    set({ training: applyEvent(training, event) });
+    if (!hasRunUnderWay(training)) return null;
+    const next = applyEvent(training, event);
+    set({ training: next });
     // From the first step on the network in training answers.
     if (event.kind === 'preparing') ignoreLoss(library.takeLiveCard());
     if (event.kind === 'finished') engine.noteRunSpeed(training.run);
+    return next.phase === 'finished' ? next : null;
   }
 
   return {

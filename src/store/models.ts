@@ -251,12 +251,13 @@ export async function deleteModel(id: string): Promise<void> {
   );
 }
 
-/** @throws {StorageError} reason 'missing' where the deletion is final. */
+/** @throws {StorageError} reason 'missing' where the deletion is final, or 'newer'. */
 export async function restoreModel(id: string): Promise<void> {
   await withDatabase('undo the deletion', (database) =>
     writeAtOnce(database, ['models'], async (transaction) => {
       const models = transaction.objectStore('models');
       const reading = readModelRecord(await models.get(id));
+      if (reading.kind === 'newer') throw newer('This model');
       if (reading.kind !== 'read') throw missing();
       await models.put(stamp({ ...reading.record, deletedAt: null }), id);
     }),

@@ -61,7 +61,13 @@ export async function saveRun(run: RunSummary): Promise<void> {
   for (const { id } of overflow) await removeRun(id);
 }
 
-/** @throws {StorageError} */
-export function removeRun(id: string): Promise<void> {
-  return withDatabase('remove the run', (database) => database.delete('runs', id));
+/** @throws {StorageError} reason 'newer' where a newer version has kept it anew. */
+export async function removeRun(id: string): Promise<void> {
+  await withDatabase('remove the run', (database) =>
+    writeAtOnce(database, ['runs'], async (transaction) => {
+      const runs = transaction.objectStore('runs');
+      refuseNewer(await runs.get(id), 'This run');
+      await runs.delete(id);
+    }),
+  );
 }

@@ -22,11 +22,12 @@ import {
   loadModel,
   purgeDeleted,
   renameModel,
+  restoreModel,
   saveModel,
   updateCard,
 } from './models.ts';
 import type { RunSummary, Settings } from './records.ts';
-import { listRuns, saveRun } from './runs.ts';
+import { listRuns, removeRun, saveRun } from './runs.ts';
 import { readEngineMemory, readSettings, writeEngineMemory, writeSettings } from './settings.ts';
 import {
   probedRows,
@@ -217,6 +218,9 @@ describe('records of a newer version', () => {
     await expect(updateCard(makeCard({ id }))).rejects.toMatchObject(refusal);
     const run = { ...runOf(makeCard()), id };
     await expect(saveRun(run)).rejects.toMatchObject(refusal);
+    const keptRun = readOlderRecords(1).runs[0]?.[0] ?? '';
+    await expect(removeRun(keptRun)).rejects.toMatchObject(refusal);
+    await expect(restoreModel(id)).rejects.toMatchObject(refusal);
     const settings: Settings = {
       network: NETWORK_PRESETS.small.spec,
       recipe: DEFAULT_RECIPE,

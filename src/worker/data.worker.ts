@@ -9,6 +9,7 @@ import {
   countLabels,
   type Dataset,
   type GarmentPage,
+  type PartName,
   pageRows,
   type RowQuery,
   selectRows,
@@ -24,7 +25,7 @@ import {
 import { FASHION_MNIST } from '../fashion.ts';
 import { datasetCache } from '../store/datasets.ts';
 import './abortSignal.ts';
-import type { DataSupplier, PartName } from './dataSupply.ts';
+import type { DataSupplier } from './dataSupply.ts';
 
 export type DataWorkerApi = typeof api;
 

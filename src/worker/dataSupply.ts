@@ -3,10 +3,8 @@
  * each once, so that the page never holds them.
  */
 import type * as Comlink from 'comlink';
-import type { Dataset } from '../data/dataset.ts';
+import type { Dataset, PartName } from '../data/dataset.ts';
 import { openLine, type WorkerLine } from './line.ts';
-
-export type PartName = 'train' | 'test';
 
 /** What the data worker answers on the channel. */
 export interface DataSupplier {

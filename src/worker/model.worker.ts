@@ -274,6 +274,7 @@ const api = {
     if (!isWanted()) return null;
     if (neighbourhood?.held !== held || neighbourhood.dataset !== dataset) {
       const of = await held.use(async (model) => createNeighbourhood(model, dataset));
+      if (!isWanted()) return null;
       neighbourhood = { held, dataset, of };
     }
     const { of } = neighbourhood;
@@ -294,8 +295,9 @@ const api = {
     const held = requireModel();
     const named = { ...held.card, name: store.checkName(name) };
     await held.use((model) => store.saveModel(model, named, 'named'));
+    // What became known meanwhile, figures of a test say, stays.
     held.card = { ...held.card, name: named.name };
-    return named;
+    return held.card;
   },
 
   async loadModel(id: string): Promise<ModelCard> {

@@ -1,5 +1,5 @@
 /**
- * The WebAssembly side of the CPU engine: which of the four binaries this browser can run, the
+ * The WebAssembly side of the CPU backend: which of the four binaries this browser can run, the
  * memory, the helper threads, and typed access to the kernels' exports. The kernels themselves are
  * in assembly/; `npm run build:kernels` compiles them.
  */

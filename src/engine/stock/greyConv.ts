@@ -1,5 +1,5 @@
 /**
- * Owns the first layer of a network on grey pictures: convolution and max pooling together, with
+ * The first layer of a network on grey pictures: convolution and max pooling together, with
  * the gradient of the filter alone. On `wasm` that gradient visits only the winners of the pooling,
  * a quarter of the positions, and never writes out the gradient between the two; it takes half the
  * time of going through both in turn.

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NETWORK_PRESETS } from '../../network/presets.ts';
 import { resolveNetwork } from '../../network/spec.ts';
 import { resolveRandomNetwork } from '../../network/testing/randomNetworks.ts';
@@ -14,6 +14,7 @@ import {
   trainerStep,
 } from '../testing/gradients.ts';
 import { crossEntropy } from './plainNetwork.ts';
+import { StockOptimizer } from './stockOptimizer.ts';
 import { StockTrainer } from './stockTrainer.ts';
 import { startWasmInNode } from './wasmInNode.ts';
 
@@ -178,6 +179,19 @@ describe('a trainer', () => {
     trainer.dispose();
     tf.dispose([...request.variables.values()]);
   });
+});
+
+it('leaves no tensor behind where a step breaks off', () => {
+  const values = makeWeights(classic, 6);
+  const request = makeRequest(classic, values, { batchSize: BATCH_SIZE });
+  const trainer = new StockTrainer(request);
+  trainer.load(makeBatch(classic, BATCH_SIZE, 7));
+  vi.spyOn(StockOptimizer.prototype, 'step').mockImplementationOnce(() => {
+    throw new Error('The device has no memory left.');
+  });
+  expect(() => trainer.step(1)).toThrow('no memory left');
+  trainer.dispose();
+  tf.dispose([...request.variables.values()]);
 });
 
 describe('cross-entropy', () => {

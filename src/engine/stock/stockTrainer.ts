@@ -79,7 +79,9 @@ export class StockTrainer implements Trainer {
     const { network, batchSize, labelSmoothing, dropout } = this.#request;
     const { trainable } = this.#keys;
     const random = createRandom(batch.seed);
-    const figures = tf.tidy(() => {
+    /** What was kept of the pass, and must go whatever happens. */
+    const kept: tf.Tensor[] = [];
+    const takeStep = () => {
       const x = tf.tensor4d(batch.images, [batchSize, SIDE, SIDE, 1]);
       const targets = tf.tensor2d(batch.targets, [batchSize, network.numClasses]);
       const goals: tf.Tensor2D = labelSmoothing
@@ -88,15 +90,15 @@ export class StockTrainer implements Trainer {
       let pass: ReturnType<typeof applyNetwork> | undefined;
       const { value, grads } = tf.valueAndGrads((...values: tf.Tensor[]) => {
         const byKey = new Map(trainable.map((key, index) => [key, values[index] as tf.Tensor]));
-        pass = keepPass(
-          applyNetwork(
-            network,
-            (key) => byKey.get(key) ?? (this.#statistics.get(key) as tf.Tensor),
-            x,
-            { rate: dropout, random },
-            { usesShortcuts: true },
-          ),
+        pass = applyNetwork(
+          network,
+          (key) => byKey.get(key) ?? (this.#statistics.get(key) as tf.Tensor),
+          x,
+          { rate: dropout, random },
+          { usesShortcuts: true },
         );
+        // The gradients dispose all that they do not return.
+        for (const tensor of [pass.logits, ...pass.observed.values()]) kept.push(tf.keep(tensor));
         return crossEntropy(pass.logits, goals);
       })(this.#optimizer.values);
       if (!pass) throw new Error('The forward pass did not run.');
@@ -107,11 +109,15 @@ export class StockTrainer implements Trainer {
       const loss = labelSmoothing ? crossEntropy(logits, targets) : value;
       const isCorrect = tf.equal(tf.argMax(logits, 1), tf.argMax(targets, 1));
       const accuracy = tf.mean(tf.cast(isCorrect, 'float32'));
-      tf.dispose([logits, ...observed.values()]);
       return tf.stack([tf.reshape(loss, []), accuracy]) as tf.Tensor1D;
-    });
-    this.#numSteps++;
-    return figures;
+    };
+    try {
+      const figures = tf.tidy(takeStep);
+      this.#numSteps++;
+      return figures;
+    } finally {
+      tf.dispose(kept);
+    }
   }
 
   /** Moves means and variances, and their averages, by what a step has observed. */
@@ -165,14 +171,6 @@ export class StockTrainer implements Trainer {
     this.#optimizer.dispose();
     tf.dispose([...this.#statistics.values(), ...this.#averages.values()]);
   }
-}
-
-/** Keeps what is needed of a pass after its gradients, which dispose all they do not return. */
-function keepPass<Pass extends { readonly logits: tf.Tensor; readonly observed: Observations }>(
-  pass: Pass,
-): Pass {
-  for (const tensor of [pass.logits, ...pass.observed.values()]) tf.keep(tensor);
-  return pass;
 }
 
 /** `share` of the old and the rest of the new. */

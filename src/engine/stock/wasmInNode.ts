@@ -1,6 +1,6 @@
 /**
- * Owns starting the `wasm` backend in Node, for tests and measurements. The app starts it in
- * `engine.ts`, from binaries that the bundler knows.
+ * Starts the `wasm` backend in Node, for tests and measurements. The app starts it in
+ * `startEngine.ts`, from binaries that the bundler knows.
  */
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';

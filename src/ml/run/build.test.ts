@@ -71,3 +71,33 @@ it('has as many outputs as there are classes', () => {
   expect(model.outputs.map((output) => output.shape)).toEqual([[null, 47]]);
   model.dispose();
 });
+
+it.each([
+  ['a chain', ['flat']],
+  ['a graph that forks', ['flat', 'doubled']],
+])('may have a node called softmax in %s', (_, between) => {
+  const network = resolveNetwork(
+    {
+      title: 'Named so',
+      nodes: [
+        { id: 'flat', kind: 'flatten', from: ['input'] },
+        ...(between.includes('doubled')
+          ? [{ id: 'doubled', kind: 'add', from: ['flat', 'flat'] } as const]
+          : []),
+        {
+          id: 'softmax',
+          kind: 'dense',
+          from: [between.at(-1) ?? ''],
+          units: 'classes',
+          bias: true,
+        },
+      ],
+    },
+    10,
+  );
+  const model = buildModel(network, { dropout: 0, seed: 1 });
+  const weights = modelWeights(model, network);
+  expect(weights.get('softmax/kernel')?.read().shape).toEqual([784, 10]);
+  expect(new Set(model.layers.map(({ name }) => name)).size).toBe(model.layers.length);
+  model.dispose();
+});

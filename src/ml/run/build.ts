@@ -14,9 +14,6 @@ import {
   weightKey,
 } from '../../network/spec.ts';
 
-/** Of the layer at the end, which makes probabilities of the logits. */
-const SOFTMAX = 'softmax';
-
 /** Spreads the layers' seeds. Never 0: TensorFlow.js takes that for "no seed". */
 function layerSeed(seed: number, index: number): number {
   return ((Math.imul(seed, 7919) + index) >>> 0) + 1;
@@ -53,7 +50,10 @@ export function buildModel(
     );
   });
   const name = network.spec.title.replace(/[^A-Za-z0-9]+/g, '_').toLowerCase() || 'network';
-  const softmax = tf.layers.softmax({ name: SOFTMAX });
+  let softmaxName = 'softmax';
+  // Names differ in a model, and a node may be called so.
+  while (network.nodes.some(({ node }) => node.id === softmaxName)) softmaxName += '_';
+  const softmax = tf.layers.softmax({ name: softmaxName });
   if (isChain(network)) {
     const input = tf.layers.inputLayer({ inputShape: [SIDE, SIDE, 1], name: INPUT });
     return tf.sequential({ name, layers: [input, ...layers, softmax] });

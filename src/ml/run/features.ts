@@ -1,5 +1,5 @@
 /**
- * Owns a look at a network just before its answer: the features that its last dense layer weighs up,
+ * A look at a network just before its answer: the features that its last dense layer weighs up,
  * and the scores (logits) that it gives to the classes.
  */
 import * as tf from '@tensorflow/tfjs';

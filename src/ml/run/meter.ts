@@ -1,5 +1,5 @@
 /**
- * Owns what a run measures of itself: losses and accuracies that stay on the device until they are
+ * What a run measures of itself: losses and accuracies that stay on the device until they are
  * read together, their smoothed course, and speed over training time.
  */
 import * as tf from '@tensorflow/tfjs';

@@ -1,5 +1,5 @@
 /**
- * Owns finding the pictures of a class that a network takes for most alike to a given one: nearest by
+ * Finds the pictures of a class that a network takes for most alike to a given one: nearest by
  * angle between features, i.e. between what its last layer weighs up.
  */
 import type * as tf from '@tensorflow/tfjs';

@@ -74,7 +74,7 @@ export class TrainingError extends Error {
 export class TrainingControl {
   #isPaused = false;
   #isStopped = false;
-  #wake: (() => void) | null = null;
+  #endPause: (() => void) | null = null;
 
   pause(): void {
     this.#isPaused = true;
@@ -82,13 +82,13 @@ export class TrainingControl {
 
   resume(): void {
     this.#isPaused = false;
-    this.#wake?.();
+    this.#endPause?.();
   }
 
   /** For good. Ends a pause. */
   stop(): void {
     this.#isStopped = true;
-    this.#wake?.();
+    this.#endPause?.();
   }
 
   get isPaused(): boolean {
@@ -103,7 +103,7 @@ export class TrainingControl {
   async untilResumed(): Promise<void> {
     while (this.isPaused) {
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#endPause = resolve;
       });
     }
   }
@@ -128,8 +128,8 @@ type Snapshot = readonly tf.Tensor[];
  * ones otherwise. Disposes all of its own tensors, also when the caller leaves early (`return`);
  * the model stays the caller's.
  *
- * @throws {TrainingError} Where there is too little data, or where loss or weights stop being
- *   numbers; the model then has the last weights that were good.
+ * @throws {TrainingError} Where there is too little data, or where loss or weights are NaN or
+ *   infinity; the model then has the last weights that were good.
  */
 export async function* train({
   model,
@@ -154,8 +154,8 @@ export async function* train({
 
   const rows = split.train.slice();
   const shuffleRandom = createRandom(recipe.seed + 1);
-  const trainer = await prepareTrainer(model, network, recipe, dataset, batchSize);
   const makeBatch = createBatches(dataset, recipe, batchSize, network.numClasses);
+  const trainer = await prepareTrainer(model, network, recipe, dataset, batchSize);
   const kept = optimizerOf(recipe).averageDecay === null ? 'current' : 'average';
   const clock = new TrainingClock();
   const meter = new Meter(clock, batchSize);
@@ -168,7 +168,7 @@ export async function* train({
 
   const divergence = () =>
     new TrainingError(
-      `Training broke off at step ${step.toLocaleString('en-GB')}: the loss or the weights are no longer numbers. A learning rate of ${recipe.learningRate} is probably too high; try a tenth of it. The model keeps the last good weights.`,
+      `Training broke off at step ${step.toLocaleString('en-GB')}: the loss or the weights are NaN or infinity. A learning rate of ${recipe.learningRate} is probably too high; try a tenth of it. The model keeps the last good weights.`,
     );
 
   /** Waits for the device, checks its losses, and tells of the steps since the last report. */

@@ -27,7 +27,7 @@ export interface TrialTiming {
  * Trains a fresh network by the recipe, its batch size above all, and tells how fast that went.
  *
  * @param budgetMs Time for the steps after the first one; see `timeSteps`.
- * @throws {TrainingError} where loss or weights are not numbers.
+ * @throws {TrainingError} where loss or weights are NaN or infinity.
  */
 export async function tryTraining(
   spec: NetworkSpec,

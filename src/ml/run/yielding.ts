@@ -1,5 +1,5 @@
 /**
- * Owns giving way: long work calls `nextTurn` between two pieces, so that messages waiting for the
+ * Gives way: long work calls `nextTurn` between two pieces, so that messages waiting for the
  * worker (stop, classify) get in.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Owns how far a model's probabilities can be believed: the temperature that makes them honest, and
+ * How far a model's probabilities can be believed: the temperature that makes them honest, and
  * the comparison of what was promised with what came true. Pure.
  */
 import * as v from 'valibot';

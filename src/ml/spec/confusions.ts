@@ -1,5 +1,5 @@
 /**
- * Owns what is read out of an evaluation's figures: the worst confusions, which rows make up a cell of
+ * What is read out of an evaluation's figures: the worst confusions, which rows make up a cell of
  * the confusion matrix, and how far a measured share can be trusted. Pure.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Owns the measure of how far a picture lies from the training pictures: the distance of its features
+ * The measure of how far a picture lies from the training pictures: the distance of its features
  * to the nearest class, in units of how much the features of a class vary. Pure.
  *
  * The distance is Mahalanobis', with one covariance for all classes (Lee et al., "A Simple Unified

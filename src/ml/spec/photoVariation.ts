@@ -1,5 +1,5 @@
 /**
- * Owns the stronger of the two augmentations: training pictures changed so that they might be photos
+ * The stronger of the two augmentations: training pictures changed so that they might be photos
  * or drawings brought through `image/`, whose cuts are rougher, whose garments lie as they were
  * dropped and have prints and folds that no studio shot has. Pure.
  */

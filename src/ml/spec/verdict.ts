@@ -1,5 +1,5 @@
 /**
- * Owns what an answer is worth: from probabilities, distance and the pipeline's own doubts to sure,
+ * What an answer is worth: from probabilities, distance and the pipeline's own doubts to sure,
  * leaning, or no answer. Pure.
  */
 import type { Doubt, NormalizedPicture } from '../../image/picture.ts';

@@ -1,5 +1,5 @@
 /**
- * Owns the confusion matrix on the page: tfjs-vis draws it, and a grid of buttons of the same geometry
+ * The confusion matrix on the page: tfjs-vis draws it, and a grid of buttons of the same geometry
  * lies on the drawing, so that each cell can be pressed, reached by keyboard and heard.
  */
 import { type KeyboardEvent, useCallback, useMemo, useRef, useState } from 'react';

@@ -1,4 +1,4 @@
-/** Owns a line chart on the page: heading, legend, the drawing and its words for screen readers. */
+/** A line chart on the page: heading, legend, the drawing and its words for screen readers. */
 import { type ReactNode, useMemo, useRef } from 'react';
 import type { Canvas, Line, LineChart, MarkerShape } from './charts.ts';
 import styles from './LineFigure.module.css';

@@ -1,4 +1,4 @@
-/** Owns the two live charts of a run: loss and accuracy, training against validation. */
+/** The two live charts of a run: loss and accuracy, training against validation. */
 import { useEffect, useMemo } from 'react';
 import type { ChartPoint, Run } from '../../session/state.ts';
 import { formatPercent } from '../controls/figures.ts';

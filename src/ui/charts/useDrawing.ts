@@ -1,4 +1,4 @@
-/** Owns the tie between a React component and a drawn chart. */
+/** The tie between a React component and a drawn chart. */
 import { type RefObject, useEffect, useRef, useState } from 'react';
 import { type Canvas, DRAW_INTERVAL_MS } from './charts.ts';
 import { openCanvas } from './loadStudio.ts';

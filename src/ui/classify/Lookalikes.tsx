@@ -1,5 +1,5 @@
 /**
- * Owns the training pictures most alike to a picture, shown beside it at the same size, so that a
+ * The training pictures most alike to a picture, shown beside it at the same size, so that a
  * person sees why the model answers as it does.
  */
 import { useEffect, useState } from 'react';

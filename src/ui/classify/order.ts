@@ -1,4 +1,4 @@
-/** Owns the orders that the table of a person's pictures can have. Pure. */
+/** The orders that the table of a person's pictures can have. Pure. */
 import type { Upload } from './uploads.ts';
 
 export interface Order {

@@ -1,4 +1,4 @@
-/** Owns form fields: numbers and choices with their labels, and switches. */
+/** Form fields: numbers and choices with their labels, and switches. */
 import { NumberField as Base } from '@base-ui/react/number-field';
 import { Switch } from '@base-ui/react/switch';
 import { ChevronDown, Minus, Plus } from 'lucide-react';

@@ -1,5 +1,5 @@
 /**
- * Owns the parts of the page that are not seen first: their code comes once the browser has nothing
+ * The parts of the page that are not seen first: their code comes once the browser has nothing
  * better to do, or when somebody comes near. Until then they keep their place.
  */
 import { type ComponentType, startTransition, useEffect, useRef, useState } from 'react';

@@ -1,4 +1,4 @@
-/** Owns the Data room: which data is in use, how it is spread over the classes, and its pictures. */
+/** The Data room: which data is in use, how it is spread over the classes, and its pictures. */
 import { useId, useState } from 'react';
 import type { PartName } from '../../data/dataset.ts';
 import { dataInUse } from '../../session/state.ts';

@@ -1,4 +1,4 @@
-/** Owns the grid of pictures: one page of one class at a time; each picture opens to its numbers. */
+/** The grid of pictures: one page of one class at a time; each picture opens to its numbers. */
 import { ChevronLeft, ChevronRight, Shuffle } from 'lucide-react';
 import { type KeyboardEvent, lazy, Suspense, useEffect, useRef, useState } from 'react';
 import type { GarmentPage, PartName } from '../../data/dataset.ts';

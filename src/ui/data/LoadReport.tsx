@@ -1,4 +1,4 @@
-/** Owns what is said of a load: how far it is, why it failed and the way on, what came of it. */
+/** What is said of a load: how far it is, why it failed and the way on, what came of it. */
 import { RotateCcw, X } from 'lucide-react';
 import { FASHION_MNIST } from '../../fashion.ts';
 import type { DataState } from '../../session/state.ts';

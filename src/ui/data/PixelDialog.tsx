@@ -1,4 +1,4 @@
-/** Owns the close look at one picture: large, and as the 784 numbers it is made of. */
+/** The close look at one picture: large, and as the 784 numbers it is made of. */
 import { ChevronLeft, ChevronRight } from 'lucide-react';
 import type { GarmentPage } from '../../data/dataset.ts';
 import { PIXELS, SIDE } from '../../fashion.ts';

@@ -1,4 +1,4 @@
-/** Owns the choice of data: the full set, the sample, or a person's own CSV files. */
+/** The choice of data: the full set, the sample, or a person's own CSV files. */
 import { Check, FileUp } from 'lucide-react';
 import { type ReactNode, useRef } from 'react';
 import type { PartName } from '../../data/dataset.ts';

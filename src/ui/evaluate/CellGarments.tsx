@@ -1,4 +1,4 @@
-/** Owns the pictures behind a cell of the confusion matrix: the model's surest first, paged. */
+/** The pictures behind a cell of the confusion matrix: the model's surest first, paged. */
 import { ChevronLeft, ChevronRight } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { PIXELS } from '../../fashion.ts';

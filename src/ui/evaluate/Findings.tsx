@@ -1,4 +1,4 @@
-/** Owns what the Evaluate room says: how good the live model is, and where it goes wrong. */
+/** What the Evaluate room says: how good the live model is, and where it goes wrong. */
 import { RefreshCw } from 'lucide-react';
 import { useState } from 'react';
 import { type Confusion, samplingError, worstConfusions } from '../../ml/spec/confusions.ts';

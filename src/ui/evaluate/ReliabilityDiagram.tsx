@@ -1,5 +1,5 @@
 /**
- * Owns the reliability diagram: for answers that were equally sure, what was promised beside what came
+ * The reliability diagram: for answers that were equally sure, what was promised beside what came
  * true. Bars and strokes, told apart by shape; the same figures as a table below.
  */
 import type { Reliability } from '../../ml/spec/calibration.ts';

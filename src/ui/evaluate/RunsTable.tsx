@@ -1,4 +1,4 @@
-/** Owns the comparison of finished runs on the page: the table and the curves of those chosen. */
+/** The comparison of finished runs on the page: the table and the curves of those chosen. */
 import { Trash2 } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import type { RunSummary } from '../../session/state.ts';

@@ -1,5 +1,5 @@
 /**
- * Owns how far the live model's answers can be believed: whether what it promises comes true, before
+ * How far the live model's answers can be believed: whether what it promises comes true, before
  * and after calibration, and how many pictures it would decline to name.
  */
 import { Scale } from 'lucide-react';

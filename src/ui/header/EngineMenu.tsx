@@ -1,5 +1,5 @@
 /**
- * Owns the engine menu: what each engine is on this machine, how fast it trains, which one runs and
+ * The engine menu: what each engine is on this machine, how fast it trains, which one runs and
  * why, and the choice of another.
  */
 import { Menu } from '@base-ui/react/menu';

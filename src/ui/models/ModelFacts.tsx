@@ -1,4 +1,4 @@
-/** Owns how the facts of a model are written, for the live one and for each that is kept. */
+/** How the facts of a model are written, for the live one and for each that is kept. */
 import type { ReactNode } from 'react';
 import type { ModelCard } from '../../ml/spec/modelCard.ts';
 import { formatBytes, formatCount, formatPercent } from '../controls/figures.ts';

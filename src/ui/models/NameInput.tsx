@@ -1,4 +1,4 @@
-/** Owns the field in which a model gets its name. */
+/** The field in which a model gets its name. */
 import type { ComponentProps } from 'react';
 import { MAX_NAME_LENGTH } from '../../ml/spec/modelCard.ts';
 import styles from './NameInput.module.css';

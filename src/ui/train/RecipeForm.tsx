@@ -1,4 +1,4 @@
-/** Owns the recipe on the page: presets for most, every knob for those who want them. */
+/** The recipe on the page: presets for most, every knob for those who want them. */
 import { lazy, Suspense, useId, useState } from 'react';
 import { findPreset, KNOBS, PRESETS } from '../../ml/spec/recipe.ts';
 import { Disclosure } from '../controls/Disclosure.tsx';

@@ -1,4 +1,4 @@
-/** Owns the look at how training pictures are varied: a few garments, each beside what becomes of it. */
+/** The look at how training pictures are varied: a few garments, each beside what becomes of it. */
 import { RefreshCw } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import type { Dataset } from '../../data/dataset.ts';

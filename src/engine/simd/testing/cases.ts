@@ -1,5 +1,5 @@
 /**
- * Compares kernels: random cases from printed seeds, run on the stock `cpu` backend and
+ * How kernels are compared: random cases from printed seeds, run on the stock `cpu` backend and
  * on ours.
  */
 import * as tf from '@tensorflow/tfjs';

@@ -1,5 +1,5 @@
 /**
- * Gets tests and benches in Node the backend: binaries from disk, helper threads from
+ * How tests and benches in Node get the backend: binaries from disk, helper threads from
  * `node:worker_threads`.
  */
 import { readFile } from 'node:fs/promises';
