@@ -8,7 +8,8 @@
  *
  * Forward and input read their rows in place, through pointers; a tap that falls outside reads a row
  * of zeros. The filter gradient copies a few pictures at a time, cut into the tile's columns. Nowhere
- * does a whole im2col exist. Where winograd.ts has a shorter way, the entries here hand over to it.
+ * does a whole im2col exist. Where winograd.ts or singleChannel.ts has a shorter way, the entries here
+ * hand over to it.
  */
 import {
   ACCUMULATE, ADD_BIAS, HEAD_BYTES, RELU, SEGMENT_BYTES, TILE_COLUMNS, TILE_ROWS, TILE_SCRATCH,
@@ -16,6 +17,10 @@ import {
 } from './gemm';
 import { JOB, parallel, scratch } from './parallel';
 import { ConvShape } from './shape';
+import {
+  isSingleChannel, singleChannelFilterGradient, singleChannelForward, singleChannelScratch,
+  singleChannelWorkspace,
+} from './singleChannel';
 import {
   winogradFilterGradient, winogradFilterGradientWorkspace, winogradForward,
   winogradForwardPays, winogradForwardWorkspace, winogradInputGradient,
@@ -74,7 +79,7 @@ export function convScratch(): usize {
     : 0;
   const direct = TILE_SCRATCH + max(table + rows + patches, filterScratch()) + 64;
   const winograd = winogradForwardPays() || winogradInputPays() ? winogradScratch() : 0;
-  return max(direct, winograd);
+  return max(max(direct, winograd), isSingleChannel() ? singleChannelScratch() : 0);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -82,6 +87,7 @@ export function convScratch(): usize {
 
 /** Bytes of shared workspace for `convForward`. */
 export function convForwardWorkspace(): usize {
+  if (isSingleChannel()) return 0;
   if (winogradForwardPays()) return winogradForwardWorkspace();
   const s = job();
   return <usize>((s.outChannels + 7) >> 3) * <usize>(taps() * s.channels) * 32;
@@ -91,6 +97,10 @@ export function convForwardWorkspace(): usize {
 export function convForward(
   x: usize, w: usize, bias: usize, y: usize, packed: usize, relu: i32,
 ): void {
+  if (isSingleChannel()) {
+    singleChannelForward(x, w, bias, y, relu);
+    return;
+  }
   if (winogradForwardPays()) {
     winogradForward(x, w, bias, y, packed, relu);
     return;
@@ -488,6 +498,7 @@ function partialFloats(): usize {
 
 /** Bytes of shared workspace for `convFilterGradient`. */
 export function convFilterGradientWorkspace(): usize {
+  if (isSingleChannel()) return singleChannelWorkspace();
   if (winogradForwardPays()) return winogradFilterGradientWorkspace();
   const s = job();
   s.rows = gradientTaps() * tilesPerTap() * TILE_ROWS;
@@ -505,6 +516,10 @@ export function convFilterGradientWorkspace(): usize {
 export function convFilterGradient(
   x: usize, dy: usize, dw: usize, partials: usize, y: usize, maskedDy: usize, dBias: usize,
 ): void {
+  if (isSingleChannel()) {
+    singleChannelFilterGradient(x, dy, dw, partials, y, maskedDy, dBias);
+    return;
+  }
   if (winogradForwardPays()) {
     winogradFilterGradient(x, dy, dw, partials, y, maskedDy, dBias);
     return;

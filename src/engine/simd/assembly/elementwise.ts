@@ -1,5 +1,5 @@
 /**
- * Owns functions of single numbers and of pairs. Every tensor's block is rounded up to 64 bytes, so
+ * Functions of single numbers and of pairs. Every tensor's block is rounded up to 64 bytes, so
  * the last vector may run over the end and no loop has a tail.
  *
  * An operation is a constant to an inlined loop; the optimizer leaves one tight loop for each.

@@ -38,7 +38,7 @@ export function madd(a: v128, b: v128, c: v128): v128 {
 
 // @ts-ignore: decorator
 @inline
-function finish(sum: v128, out: usize, bias: v128, flags: i32): void {
+export function finish(sum: v128, out: usize, bias: v128, flags: i32): void {
   let value = sum;
   if (flags & ACCUMULATE) value = f32x4.add(value, v128.load(out));
   if (flags & ADD_BIAS) value = f32x4.add(value, bias);

@@ -2,6 +2,7 @@
  * Owns batch normalisation over [rows, channels]: statistics, the transform, and the gradient, each
  * in as few passes over memory as its data flow allows (one, one, two), with a ReLU behind it fused.
  */
+import { madd } from './gemm';
 import { JOB, parallel } from './parallel';
 
 /** Rows in a chunk: with 64 channels 64 KB, so that a second look finds them in the cache. */
@@ -105,25 +106,61 @@ function momentsChunk(chunk: i32): void {
   const bytes = vectorBytes();
   const out = j.partials + <usize>chunk * bytes * 2;
   const from = j.x + <usize>first * step;
-  for (let c: usize = 0; c < bytes; c += 16) {
+  const size = <usize>count * step;
+  const share = f32x4.splat(<f32>1 / <f32>count);
+  const zero = f32x4.splat(0);
+  let c: usize = 0;
+  for (; c + 64 <= bytes; c += 64) {
     // Around the first row, so that a mean far from zero keeps its last digits.
-    const origin = v128.load(from + c);
-    let sum = f32x4.splat(0);
-    let at = from + c;
-    for (let r = 0; r < count; r++) {
-      sum = f32x4.add(sum, f32x4.sub(v128.load(at), origin));
-      at += step;
+    const start = from + c, end = start + size;
+    let m0 = v128.load(start), m1 = v128.load(start, 16);
+    let m2 = v128.load(start, 32), m3 = v128.load(start, 48);
+    let s0 = zero, s1 = zero, s2 = zero, s3 = zero;
+    for (let at = start; at < end; at += step) {
+      s0 = f32x4.add(s0, f32x4.sub(v128.load(at), m0));
+      s1 = f32x4.add(s1, f32x4.sub(v128.load(at, 16), m1));
+      s2 = f32x4.add(s2, f32x4.sub(v128.load(at, 32), m2));
+      s3 = f32x4.add(s3, f32x4.sub(v128.load(at, 48), m3));
     }
-    const offset = f32x4.div(sum, f32x4.splat(<f32>count));
-    let squares = f32x4.splat(0);
-    at = from + c;
-    for (let r = 0; r < count; r++) {
-      const d = f32x4.sub(f32x4.sub(v128.load(at), origin), offset);
-      squares = f32x4.add(squares, f32x4.mul(d, d));
-      at += step;
+    m0 = f32x4.add(m0, f32x4.mul(s0, share));
+    m1 = f32x4.add(m1, f32x4.mul(s1, share));
+    m2 = f32x4.add(m2, f32x4.mul(s2, share));
+    m3 = f32x4.add(m3, f32x4.mul(s3, share));
+    s0 = zero, s1 = zero, s2 = zero, s3 = zero;
+    for (let at = start; at < end; at += step) {
+      let d = f32x4.sub(v128.load(at), m0);
+      s0 = madd(d, d, s0);
+      d = f32x4.sub(v128.load(at, 16), m1);
+      s1 = madd(d, d, s1);
+      d = f32x4.sub(v128.load(at, 32), m2);
+      s2 = madd(d, d, s2);
+      d = f32x4.sub(v128.load(at, 48), m3);
+      s3 = madd(d, d, s3);
     }
-    v128.store(out + c, f32x4.add(origin, offset));
-    v128.store(out + bytes + c, squares);
+    const to = out + c;
+    v128.store(to, m0);
+    v128.store(to, m1, 16);
+    v128.store(to, m2, 32);
+    v128.store(to, m3, 48);
+    v128.store(to + bytes, s0);
+    v128.store(to + bytes, s1, 16);
+    v128.store(to + bytes, s2, 32);
+    v128.store(to + bytes, s3, 48);
+  }
+  for (; c < bytes; c += 16) {
+    const start = from + c, end = start + size;
+    let mean = v128.load(start), sum = zero;
+    for (let at = start; at < end; at += step) {
+      sum = f32x4.add(sum, f32x4.sub(v128.load(at), mean));
+    }
+    mean = f32x4.add(mean, f32x4.mul(sum, share));
+    sum = zero;
+    for (let at = start; at < end; at += step) {
+      const d = f32x4.sub(v128.load(at), mean);
+      sum = madd(d, d, sum);
+    }
+    v128.store(out + c, mean);
+    v128.store(out + bytes + c, sum);
   }
 }
 
@@ -179,29 +216,42 @@ function normalized(x: v128, scale: v128, shift: v128): v128 {
   return f32x4.add(f32x4.mul(x, scale), shift);
 }
 
+// Rows are walked one after the other, as they lie in memory. What stands behind the normalisation is
+// known before the loop, and the loop compiled for each.
+
 function normalizeChunk(chunk: i32): void {
   const j = job();
+  if (j.add) {
+    if (j.mode == RELU) normalizeRows(chunk, true, true, false);
+    else if (j.mode == ADD_THEN_RELU) normalizeRows(chunk, false, true, true);
+    else normalizeRows(chunk, false, true, false);
+  } else if (j.mode) normalizeRows(chunk, true, false, false);
+  else normalizeRows(chunk, false, false, false);
+}
+
+// @ts-ignore: decorator
+@inline
+function normalizeRows(chunk: i32, relu: bool, adds: bool, reluLast: bool): void {
+  const j = job();
   const step = <usize>j.channels << 2;
-  const count = min(CHUNK_ROWS, j.rows - chunk * CHUNK_ROWS);
-  const first = <usize>(chunk * CHUNK_ROWS) * step;
   const bytes = vectorBytes();
   const zero = f32x4.splat(0);
-  const isWhole = bytes == step;
-  const x = j.x, y = j.y, add = j.add;
-  const relu = j.mode == RELU, reluLast = j.mode == ADD_THEN_RELU;
-  for (let c: usize = 0; c < bytes; c += 16) {
-    const scale = v128.load(j.terms + c), shift = v128.load(j.terms + bytes + c);
-    const left = j.channels - <i32>(c >> 2);
-    let at = first + c;
-    for (let r = 0; r < count; r++) {
-      let value = normalized(v128.load(x + at), scale, shift);
+  const add = j.add, terms = j.terms;
+  let x = j.x + <usize>(chunk * CHUNK_ROWS) * step, y = j.y + <usize>(chunk * CHUNK_ROWS) * step;
+  const count = min(CHUNK_ROWS, j.rows - chunk * CHUNK_ROWS);
+  const end = x + <usize>count * step;
+  const toAdd = add - j.x;
+  for (; x < end; x += step) {
+    for (let c: usize = 0; c < bytes; c += 16) {
+      const at = terms + c;
+      let value = normalized(v128.load(x + c), v128.load(at), v128.load(at + bytes));
       if (relu) value = f32x4.max(value, zero);
-      if (add) value = f32x4.add(value, v128.load(add + at));
+      if (adds) value = f32x4.add(value, v128.load(x + c + toAdd));
       if (reluLast) value = f32x4.max(value, zero);
-      if (isWhole) v128.store(y + at, value);
-      else storeChannels(y + at, value, left);
-      at += step;
+      if (bytes == step) v128.store(y + c, value);
+      else storeChannels(y + c, value, j.channels - <i32>(c >> 2));
     }
+    y += step;
   }
 }
 
@@ -264,67 +314,129 @@ export function normalizeGradient(
   parallel(gradientChunk, count);
 }
 
-/** dy of four channels, cut where the fused ReLU let nothing through. */
+// How a loop over dy cuts it: not at all, by y, by the sign of n.
+const UNCUT: i32 = 0;
+const CUT_BY_Y: i32 = 1;
+const CUT_BY_X: i32 = 2;
+
+/** dy of four channels, cut where the fused ReLU let nothing through. `terms`: scale and shift. */
 // @ts-ignore: decorator
 @inline
-function maskedDy(at: usize, x: v128, scale: v128, shift: v128): v128 {
-  const j = job();
+function cutDy(cut: i32, dy: usize, y: usize, x: v128, terms: usize, bytes: usize): v128 {
   const zero = f32x4.splat(0);
-  const d = v128.load(j.dy + at);
-  if (j.y) return v128.and(d, f32x4.gt(v128.load(j.y + at), zero));
-  if (j.flags & MASK_BY_X) return v128.and(d, f32x4.gt(normalized(x, scale, shift), zero));
+  const d = v128.load(dy);
+  if (cut == CUT_BY_Y) return v128.and(d, f32x4.gt(v128.load(y), zero));
+  if (cut == CUT_BY_X) {
+    return v128.and(d, f32x4.gt(normalized(x, v128.load(terms), v128.load(terms + bytes)), zero));
+  }
   return d;
 }
 
 function gradientSumsChunk(chunk: i32): void {
   const j = job();
+  if (j.y) sumRows(chunk, CUT_BY_Y);
+  else if (j.flags & MASK_BY_X) sumRows(chunk, CUT_BY_X);
+  else sumRows(chunk, UNCUT);
+}
+
+// @ts-ignore: decorator
+@inline
+function sumRows(chunk: i32, cut: i32): void {
+  const j = job();
   const first = chunk * CHUNK_ROWS;
-  const count = min(CHUNK_ROWS, j.rows - first);
   const step = <usize>j.channels << 2;
   const bytes = vectorBytes();
   const out = j.partials + <usize>chunk * bytes * 2;
-  for (let c: usize = 0; c < bytes; c += 16) {
-    const mean = v128.load(j.mean + c);
-    const scale = v128.load(j.terms + c), shift = v128.load(j.terms + bytes + c);
-    let sumDy = f32x4.splat(0), sumDyX = f32x4.splat(0);
-    let at = <usize>first * step + c;
-    for (let r = 0; r < count; r++) {
-      const x = v128.load(j.x + at);
-      const d = maskedDy(at, x, scale, shift);
-      sumDy = f32x4.add(sumDy, d);
-      sumDyX = f32x4.add(sumDyX, f32x4.mul(d, f32x4.sub(x, mean)));
-      at += step;
+  const size = <usize>min(CHUNK_ROWS, j.rows - first) * step;
+  const x = j.x + <usize>first * step;
+  const toDy = j.dy - j.x, toY = j.y - j.x;
+  let c: usize = 0;
+  // Sixteen channels are a line of memory: it is read once.
+  for (; c + 64 <= bytes; c += 64) {
+    const m = j.mean + c, t = j.terms + c;
+    const m0 = v128.load(m), m1 = v128.load(m, 16), m2 = v128.load(m, 32), m3 = v128.load(m, 48);
+    let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, q0 = s0, q1 = s0, q2 = s0, q3 = s0;
+    const end = x + c + size;
+    for (let at = x + c; at < end; at += step) {
+      let v = v128.load(at);
+      let d = cutDy(cut, at + toDy, at + toY, v, t, bytes);
+      s0 = f32x4.add(s0, d);
+      q0 = madd(d, f32x4.sub(v, m0), q0);
+      v = v128.load(at, 16);
+      d = cutDy(cut, at + toDy + 16, at + toY + 16, v, t + 16, bytes);
+      s1 = f32x4.add(s1, d);
+      q1 = madd(d, f32x4.sub(v, m1), q1);
+      v = v128.load(at, 32);
+      d = cutDy(cut, at + toDy + 32, at + toY + 32, v, t + 32, bytes);
+      s2 = f32x4.add(s2, d);
+      q2 = madd(d, f32x4.sub(v, m2), q2);
+      v = v128.load(at, 48);
+      d = cutDy(cut, at + toDy + 48, at + toY + 48, v, t + 48, bytes);
+      s3 = f32x4.add(s3, d);
+      q3 = madd(d, f32x4.sub(v, m3), q3);
     }
-    v128.store(out + c, sumDy);
-    v128.store(out + bytes + c, sumDyX);
+    const to = out + c;
+    v128.store(to, s0);
+    v128.store(to, s1, 16);
+    v128.store(to, s2, 32);
+    v128.store(to, s3, 48);
+    v128.store(to + bytes, q0);
+    v128.store(to + bytes, q1, 16);
+    v128.store(to + bytes, q2, 32);
+    v128.store(to + bytes, q3, 48);
+  }
+  for (; c < bytes; c += 16) {
+    const mean = v128.load(j.mean + c);
+    let sum = f32x4.splat(0), squares = f32x4.splat(0);
+    const end = x + c + size;
+    for (let at = x + c; at < end; at += step) {
+      const v = v128.load(at);
+      const d = cutDy(cut, at + toDy, at + toY, v, j.terms + c, bytes);
+      sum = f32x4.add(sum, d);
+      squares = madd(d, f32x4.sub(v, mean), squares);
+    }
+    v128.store(out + c, sum);
+    v128.store(out + bytes + c, squares);
   }
 }
 
 function gradientChunk(chunk: i32): void {
   const j = job();
-  const first = chunk * CHUNK_ROWS;
-  const count = min(CHUNK_ROWS, j.rows - first);
+  if (j.y) differentiateRows(chunk, CUT_BY_Y);
+  else if (j.flags & MASK_BY_X) differentiateRows(chunk, CUT_BY_X);
+  else differentiateRows(chunk, UNCUT);
+}
+
+// @ts-ignore: decorator
+@inline
+function differentiateRows(chunk: i32, cut: i32): void {
+  const j = job();
+  const first = <usize>(chunk * CHUNK_ROWS);
   const step = <usize>j.channels << 2;
   const bytes = vectorBytes();
-  for (let c: usize = 0; c < bytes; c += 16) {
-    const mean = v128.load(j.mean + c);
-    const scale = v128.load(j.terms + c), shift = v128.load(j.terms + bytes + c);
-    const ofDy = v128.load(j.factors + c), ofX = v128.load(j.factors + bytes + c);
-    const constant = v128.load(j.factors + bytes * 2 + c);
-    const left = j.channels - <i32>(c >> 2);
-    let at = <usize>first * step + c;
-    for (let r = 0; r < count; r++) {
-      const x = v128.load(j.x + at);
-      const d = maskedDy(at, x, scale, shift);
-      let value = f32x4.add(f32x4.mul(d, ofDy), f32x4.mul(f32x4.sub(x, mean), ofX));
-      value = f32x4.add(value, constant);
-      if (j.flags & ACCUMULATE_DX) value = f32x4.add(value, v128.load(j.dx + at));
-      storeChannels(j.dx + at, value, left);
-      if (j.add) {
-        const sum = j.flags & ACCUMULATE_DADD ? f32x4.add(d, v128.load(j.add + at)) : d;
-        storeChannels(j.add + at, sum, left);
+  const terms = j.terms, factors = j.factors, mean = j.mean;
+  const toDy = j.dy - j.x, toY = j.y - j.x, toDx = j.dx - j.x, toAdd = j.add - j.x;
+  const adds = j.add != 0;
+  const addsToDx = (j.flags & ACCUMULATE_DX) != 0, addsToAdd = (j.flags & ACCUMULATE_DADD) != 0;
+  let x = j.x + first * step;
+  const end = x + <usize>min(CHUNK_ROWS, j.rows - chunk * CHUNK_ROWS) * step;
+  for (; x < end; x += step) {
+    for (let c: usize = 0; c < bytes; c += 16) {
+      const at = x + c;
+      const v = v128.load(at);
+      const d = cutDy(cut, at + toDy, at + toY, v, terms + c, bytes);
+      const f = factors + c;
+      let value = madd(
+        f32x4.sub(v, v128.load(mean + c)), v128.load(f + bytes), v128.load(f + bytes * 2),
+      );
+      value = madd(d, v128.load(f), value);
+      const left = bytes == step ? 4 : j.channels - <i32>(c >> 2);
+      if (addsToDx) value = f32x4.add(value, v128.load(at + toDx));
+      storeChannels(at + toDx, value, left);
+      if (adds) {
+        const sum = addsToAdd ? f32x4.add(d, v128.load(at + toAdd)) : d;
+        storeChannels(at + toAdd, sum, left);
       }
-      at += step;
     }
   }
 }

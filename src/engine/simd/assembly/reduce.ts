@@ -1,5 +1,5 @@
 /**
- * Owns sums, maxima and minima over the middle axis of [outer, size, inner], softmax over the last.
+ * Sums, maxima and minima over the middle axis of [outer, size, inner], softmax over the last.
  * JavaScript brings every reduction into this form.
  */
 import { exp4 } from './elementwise';
