@@ -186,6 +186,7 @@ describe('the schema', () => {
     expect(parse(network(conv('a b', INPUT)))).toBe(false);
     expect(parse(network())).toBe(false);
     const many = Array.from({ length: MAX_NODES + 1 }, (_, index) => conv(`c${index}`, INPUT));
+    expect(messages(network(...many))).toContain('A network has at most 200 nodes.');
     expect(parse(network(...many))).toBe(false);
   });
 });

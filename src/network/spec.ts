@@ -21,6 +21,7 @@ import {
 export const INPUT = 'input';
 
 export const MAX_NODES = 200;
+const TOO_MANY_NODES = `A network has at most ${MAX_NODES} nodes.`;
 /** Characters of a network's title. */
 export const MAX_TITLE_LENGTH = 80;
 export const MAX_PARAMS = 20_000_000;
@@ -109,7 +110,7 @@ export const NetworkSpecSchema = v.object({
   nodes: v.pipe(
     v.array(v.variant('kind', (Object.keys(LAYERS) as LayerKind[]).map(nodeSchema) as never)),
     v.minLength(1, 'A network has at least one node.'),
-    v.maxLength(MAX_NODES, `A network has at most ${MAX_NODES} nodes.`),
+    v.maxLength(MAX_NODES, TOO_MANY_NODES),
   ),
 }) as unknown as v.GenericSchema<unknown, NetworkSpec>;
 
@@ -134,6 +135,7 @@ export function resolveNetwork(spec: NetworkSpec, numClasses: number): Network {
     params: nodes.reduce((sum, { params }) => sum + params, 0),
     multiplyAdds: nodes.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0),
   };
+  if (spec.nodes.length > MAX_NODES) faults.push({ id: null, message: TOO_MANY_NODES });
   if (network.params > MAX_PARAMS) {
     const [most] = nodes.toSorted((a, b) => b.params - a.params);
     faults.push({
