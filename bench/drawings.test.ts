@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { NUM_CLASSES } from '../src/fashion.ts';
+import { FASHION_MNIST } from '../src/fashion.ts';
 import type { Picture } from '../src/image/picture.ts';
 import { drawGarment, type Style, scoreDrawings } from './drawings.ts';
 
-const LABELS = Array.from({ length: NUM_CLASSES }, (_, label) => label);
+const LABELS = Array.from({ length: FASHION_MNIST.classNames.length }, (_, label) => label);
 
 /** Share of the sheet that is not paper. */
 function inkOf({ data }: Picture): number {
@@ -62,7 +62,7 @@ describe('scoreDrawings', () => {
     let asked = 0;
     const scores = await scoreDrawings(async (pictures) => {
       // Asked for one class after the other: the first is taken for the next, the rest are right.
-      const label = asked++ % NUM_CLASSES;
+      const label = asked++ % FASHION_MNIST.classNames.length;
       return pictures.map((_, i) => (label === 0 || i > 0 ? Math.max(label, 1) : -1));
     }, 4);
     expect(scores.map(({ style }) => style)).toEqual(['filled', 'outlined']);

@@ -8,7 +8,7 @@
  * the pixel from its seed.
  */
 
-import { CLASS_NAMES } from '../src/fashion.ts';
+import { FASHION_MNIST } from '../src/fashion.ts';
 import type { Picture } from '../src/image/picture.ts';
 import { createRandom } from '../src/random.ts';
 
@@ -779,7 +779,7 @@ export async function scoreDrawings(
   const scores: DrawingScore[] = [];
   for (const style of ['filled', 'outlined'] as const) {
     const classes: DrawingScore['classes'][number][] = [];
-    for (const [label, name] of CLASS_NAMES.entries()) {
+    for (const [label, name] of FASHION_MNIST.classNames.entries()) {
       const pictures = Array.from({ length: numEach }, (_, i) =>
         drawGarment(label, style, (label + 1) * 1000 + i),
       );
@@ -792,7 +792,7 @@ export async function scoreDrawings(
       classes.push({
         name,
         top1: answers.filter((answer) => answer === label).length / numEach,
-        rival: rival === undefined ? null : (CLASS_NAMES[rival] ?? 'no answer'),
+        rival: rival === undefined ? null : (FASHION_MNIST.classNames[rival] ?? 'no answer'),
       });
     }
     const top1 = classes.reduce((sum, entry) => sum + entry.top1, 0) / classes.length;

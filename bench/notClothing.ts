@@ -485,7 +485,7 @@ async function verdictOn(
     insight && calibration.familiarity && remotenessOf(calibration.familiarity, insight.features);
   if (!insight || remoteness === null) throw new Error('The network gives no features.');
   const { kind } = judge({
-    probabilities: softmaxAt(insight.logits, calibration.temperature),
+    probabilities: softmaxAt(insight.logits, calibration.temperature, insight.logits.length),
     remoteness,
     doubts,
   });

@@ -18,7 +18,7 @@ import { ROOT } from '../scripts/build.ts';
 import { ensureData } from '../scripts/data.ts';
 import { readCsv } from '../scripts/fashionMnist.ts';
 import { type Dataset, selectRows } from '../src/data/dataset.ts';
-import { CSV_FILES, NUM_CLASSES, PIXELS } from '../src/fashion.ts';
+import { FASHION_MNIST, PIXELS } from '../src/fashion.ts';
 import { importFiles } from '../src/formats/zip.ts';
 import { normalizePicture } from '../src/image/normalize.ts';
 import type { Picture } from '../src/image/picture.ts';
@@ -43,11 +43,14 @@ async function loadModel(path: string) {
 
 async function answersOf(model: tf.LayersModel, pixels: Uint8Array): Promise<number[]> {
   const count = pixels.length / PIXELS;
-  const dataset: Dataset = { pixels, labels: new Uint8Array(count) };
+  const dataset: Dataset = { pixels, labels: new Uint8Array(count), spec: FASHION_MNIST };
   const rows = Uint32Array.from({ length: count }, (_, row) => row);
   const probabilities = await predictRows(model, dataset, rows);
   return Array.from(rows, (row) => {
-    const ten = probabilities.subarray(row * NUM_CLASSES, (row + 1) * NUM_CLASSES);
+    const ten = probabilities.subarray(
+      row * FASHION_MNIST.classNames.length,
+      (row + 1) * FASHION_MNIST.classNames.length,
+    );
     return ten.indexOf(Math.max(...ten));
   });
 }
@@ -140,7 +143,10 @@ export async function run(options: readonly string[]): Promise<void> {
 
   const data = await ensureData();
   if (!data.ok) throw new Error(data.message);
-  const test = await readCsv(join(ROOT, 'public', CSV_FILES.full.test), CSV_FILES.full.test);
+  const test = await readCsv(
+    join(ROOT, 'public', FASHION_MNIST.files.full.test),
+    FASHION_MNIST.files.full.test,
+  );
   const count = Math.min(Number(values.rows), test.labels.length);
   const imageAt = (i: number) => test.pixels.subarray(i * PIXELS, (i + 1) * PIXELS);
   const accuracy = (answers: readonly number[]) =>
@@ -199,8 +205,11 @@ export async function run(options: readonly string[]): Promise<void> {
 
   const photos = values.photos === undefined ? [] : await readPhotos(resolve(values.photos));
   const readTraining = async () => ({
-    dataset: await readCsv(join(ROOT, 'public', CSV_FILES.full.train), CSV_FILES.full.train),
-    name: basename(CSV_FILES.full.train),
+    dataset: await readCsv(
+      join(ROOT, 'public', FASHION_MNIST.files.full.train),
+      FASHION_MNIST.files.full.train,
+    ),
+    name: basename(FASHION_MNIST.files.full.train),
   });
   await reportHonesty({
     model,

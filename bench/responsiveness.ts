@@ -23,9 +23,8 @@ async function longTasksWhileTraining(page: Page, room: string): Promise<readonl
       for (const { duration } of list.getEntries()) lengths.push(duration);
     });
     observer.observe({ entryTypes: ['longtask'] });
-    window.atelier.setNetwork('classic');
     window.atelier.setRecipe({ epochs: 6, patience: 0 });
-    await window.atelier.train();
+    await window.atelier.train(window.atelier.formJob());
     observer.disconnect();
     return lengths;
   });

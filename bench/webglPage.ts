@@ -1,5 +1,5 @@
 /**
- * Owns the page of the WebGL measurements: opens it in a browser, a fresh WebGL context each time.
+ * The page of the WebGL measurements, opened in a browser with a fresh WebGL context each time.
  */
 import type { Graphics } from '../scripts/browser.ts';
 import { openBuiltPage } from './builtPage.ts';

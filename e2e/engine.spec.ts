@@ -3,7 +3,15 @@
  * without SIMD, what the menu tells of it, that it is remembered, and what takes over where one stops.
  */
 import type { Page } from 'playwright/test';
-import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
+import {
+  chooseNetwork,
+  expect,
+  openApp,
+  openWithSample,
+  readState,
+  test,
+  waitForState,
+} from './fixtures.ts';
 
 declare global {
   interface Window {
@@ -43,7 +51,8 @@ test('the menu tells how fast the processor trains, and knows it at the next vis
 }) => {
   await openApp(page);
   // Nothing is measured before somebody asks.
-  expect(await readState(page, ({ trials }) => trials)).toEqual({ phase: 'idle', table: {} });
+  const untried = await readState(page, ({ trials: { phase, table } }) => ({ phase, table }));
+  expect(untried).toEqual({ phase: 'idle', table: {} });
 
   await openMenu(page);
   await expect(line(page, 'CPU (Atelier)')).toContainText(/[\d,]+ images\/s/);
@@ -73,14 +82,14 @@ test('the menu tells how fast the processor trains, and knows it at the next vis
 
 test('a trial tells the speed that a run then has', async ({ page }) => {
   await openWithSample(page);
+  await chooseNetwork(page, 'small');
   await page.evaluate(() => {
-    window.atelier.setNetwork('small');
     window.atelier.setRecipe({ epochs: 200, patience: 0 });
     return window.atelier.tryEngines(false);
   });
   const trial = await readState(page, ({ trials }) => trials.table['small@128']?.simd);
   if (trial?.outcome !== 'timed') throw new Error('There is no figure.');
-  await page.evaluate(() => void window.atelier.train());
+  await page.evaluate(() => void window.atelier.train(window.atelier.formJob()));
   await waitForState(
     page,
     ({ training }) => training.phase === 'training' && training.run.elapsedMs > 2000,
@@ -138,10 +147,10 @@ test('a browser without SIMD trains all the same, and is told why it is slow', a
   await expect(line(page, 'WASM')).toContainText(/[\d,]+ images\/s/);
   await page.keyboard.press('Escape');
 
+  await chooseNetwork(page, 'small');
   await page.evaluate(() => {
-    window.atelier.setNetwork('small');
     window.atelier.setRecipe({ epochs: 1, patience: 0 });
-    return window.atelier.train();
+    return window.atelier.train(window.atelier.formJob());
   });
   const training = await readState(page, ({ training }) => training);
   expect(training).toMatchObject({ phase: 'finished', run: { backend: 'wasm' } });

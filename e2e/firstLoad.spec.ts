@@ -6,7 +6,7 @@ import type { Page } from 'playwright/test';
 import { expect, openApp, test } from './fixtures.ts';
 
 /** Packed bytes. What is over must come later, or be worth it and said so in the README. */
-const FIRST_LOAD_LIMIT = 185_000;
+const FIRST_LOAD_LIMIT = 190_000;
 /** With what comes by itself once the browser is idle. */
 const IDLE_LIMIT = 210_000;
 

@@ -8,6 +8,7 @@ import { type BrowserContext, test as base, expect, type Page } from 'playwright
 import { BUILD_FOLDER } from '../scripts/build.ts';
 import { PRODUCTION_HEADERS } from '../scripts/headers.ts';
 import { type PageServer, serve } from '../scripts/serve.ts';
+import { NETWORK_PRESETS, type NetworkPresetName } from '../src/network/presets.ts';
 import type { SessionState } from '../src/session/state.ts';
 
 export { expect } from 'playwright/test';
@@ -125,6 +126,11 @@ export async function openWithSample(page: Page, address = './'): Promise<void> 
   await waitForState(page, (state) => state.data.phase === 'ready');
 }
 
+/** Sets the network in the Train room's form. */
+export async function chooseNetwork(page: Page, name: NetworkPresetName): Promise<void> {
+  await page.evaluate((spec) => window.atelier.setNetwork(spec), NETWORK_PRESETS[name].spec);
+}
+
 /**
  * Waits until the session's state satisfies the condition. The condition runs in the page: it sees
  * nothing but its arguments.
@@ -150,4 +156,34 @@ export async function waitForState(
 /** Reads from the session's state. The selection runs in the page and must return plain data. */
 export function readState<T>(page: Page, select: (state: SessionState) => T): Promise<T> {
   return page.evaluate<T>(`(${select.toString()})(window.atelier.store.getState())`);
+}
+
+/**
+ * Probabilities of the current model for rows of the test data, as the page answers them, `[n · 10]`:
+ * each row is laid on the pad's own way to the model, with every step but the last one off.
+ */
+export function answerRows(page: Page, rows: readonly number[]): Promise<number[]> {
+  return page.evaluate(async (wanted) => {
+    const { atelier } = window;
+    const { pixels } = await atelier.garmentsAt('test', Uint32Array.from(wanted));
+    const found: number[] = [];
+    for (let row = 0; row < wanted.length; row++) {
+      const grey = pixels.subarray(row * 784, (row + 1) * 784);
+      const data = new Uint8ClampedArray(784 * 4);
+      grey.forEach((tone, i) => {
+        data.set([tone, tone, tone, 255], i * 4);
+      });
+      atelier.putImage('row', () => ({ width: 28, height: 28, data }));
+      const answer = await atelier.classify('row', {
+        quarterTurns: 0,
+        crop: null,
+        tolerance: 1,
+        negate: 'never',
+        off: ['garment', 'fill', 'fit', 'sharpen', 'levels'],
+      });
+      if (answer?.kind !== 'garment') throw new Error('Nothing was seen.');
+      found.push(...answer.probabilities);
+    }
+    return found;
+  }, rows);
 }

@@ -3,7 +3,15 @@
  */
 import { BUILD_FOLDER } from '../scripts/build.ts';
 import { serve } from '../scripts/serve.ts';
-import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
+import {
+  chooseNetwork,
+  expect,
+  openApp,
+  openWithSample,
+  readState,
+  test,
+  waitForState,
+} from './fixtures.ts';
 
 test('the page is cross-origin isolated under the headers of production', async ({ page }) => {
   await openApp(page);
@@ -24,10 +32,10 @@ test('a host without headers serves it under a sub-path, and it trains and class
       await readState(page, ({ model }) => (model.phase === 'live' ? model.card.origin : null)),
     ).toBe('shipped');
 
+    await chooseNetwork(page, 'small');
     await page.evaluate(() => {
-      window.atelier.setNetwork('small');
       window.atelier.setRecipe({ epochs: 1 });
-      void window.atelier.train();
+      void window.atelier.train(window.atelier.formJob());
     });
     await waitForState(page, ({ evaluation }) => evaluation.phase === 'ready', 120_000);
     expect(

@@ -5,7 +5,16 @@
 import { readFile } from 'node:fs/promises';
 import { unzipSync } from 'fflate';
 import type { Download, Page } from 'playwright/test';
-import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
+import {
+  answerRows,
+  chooseNetwork,
+  expect,
+  openApp,
+  openWithSample,
+  readState,
+  test,
+  waitForState,
+} from './fixtures.ts';
 
 const room = (page: Page) => page.getByRole('region', { name: 'Models', exact: true });
 const kept = (page: Page, name: string) =>
@@ -13,23 +22,23 @@ const kept = (page: Page, name: string) =>
 
 /** Trains the smallest network for one epoch on the sample, on the CPU path. */
 async function trainBriefly(page: Page): Promise<void> {
+  await chooseNetwork(page, 'small');
   await page.evaluate(async () => {
     const { atelier } = window;
     await atelier.chooseBackend('wasm');
-    atelier.setNetwork('small');
     atelier.setRecipe({ epochs: 1, batchSize: 64, seed: 3 });
-    await atelier.train();
+    await atelier.train(atelier.formJob());
   });
   await waitForState(page, (state) => state.evaluation.phase === 'ready', 120_000);
   expect(await readState(page, (state) => state.training.phase)).toBe('finished');
 }
 
-/** Probabilities of the live model for ten rows of the test file, `[100]`. */
+/** Probabilities of the current model for ten rows of the test file, `[100]`. */
 function probabilities(page: Page): Promise<number[]> {
-  return page.evaluate(async () => {
-    const rows = Uint32Array.from({ length: 10 }, (_, i) => i * 37);
-    return Array.from(await window.atelier.predictRows('test', rows));
-  });
+  return answerRows(
+    page,
+    Array.from({ length: 10 }, (_, i) => i * 37),
+  );
 }
 
 function expectSame(actual: readonly number[], expected: readonly number[]): void {
@@ -102,13 +111,12 @@ test('a model leaves as a zip and predicts the same in another profile, also aft
   await fresh.close();
 });
 
-/** The files of an export, with the card's calibration taken out, as from before there was one. */
+/** The files of an export, with the card's calibration taken out. */
 function withoutCalibration(zip: Buffer): { name: string; mimeType: string; buffer: Buffer }[] {
   return Object.entries(unzipSync(zip)).map(([name, bytes]) => {
     if (name !== 'metadata.json') return { name, mimeType: '', buffer: Buffer.from(bytes) };
     const { card, ...rest } = JSON.parse(Buffer.from(bytes).toString());
-    const { calibration: _, ...old } = card;
-    const buffer = Buffer.from(JSON.stringify({ ...rest, card: old }));
+    const buffer = Buffer.from(JSON.stringify({ ...rest, card: { ...card, calibration: null } }));
     return { name, mimeType: 'application/json', buffer };
   });
 }
@@ -241,6 +249,9 @@ test('over quota nothing is claimed and nothing is lost, and the download is off
     ({ model }) => model.phase === 'live' && model.card.origin === 'imported',
   );
   await expect(room(page).getByText('Not kept yet')).toBeVisible();
+  await expect(room(page).getByRole('alert')).toContainText('was not saved');
+  await expect(page.getByText('is live, but not kept')).toBeVisible();
+  await expect(page.getByText('is imported and live')).toHaveCount(0);
   await save(page, 'One too many');
 
   const alert = room(page).getByRole('alert');

@@ -6,8 +6,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Locator, Page } from 'playwright/test';
-import { CLASS_NAMES } from '../src/fashion.ts';
-import { expect, openApp, openWithSample, test, waitForState } from './fixtures.ts';
+import { FASHION_MNIST } from '../src/fashion.ts';
+import { chooseNetwork, expect, openApp, openWithSample, test, waitForState } from './fixtures.ts';
 import {
   ANSWERED,
   bars,
@@ -351,13 +351,13 @@ test('ten files at once: a table that is sorted, taken away as CSV, and put back
   const lines = csv.trimEnd().split('\r\n');
   expect(lines).toHaveLength(11);
   expect(lines[0]).toBe(
-    `file,answer,confidence,${CLASS_NAMES.join(',')},in words,doubts,steps changed by hand,error`,
+    `file,answer,confidence,${FASHION_MNIST.classNames.join(',')},in words,doubts,steps changed by hand,error`,
   );
   const dress = lines.find((line) => line.startsWith('dress.png,'))?.split(',') ?? [];
   const shares = dress.slice(3, 13).map(Number);
   expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 4);
   expect(Number(dress[2])).toBe(Math.max(...shares));
-  expect(dress[1]).toBe(CLASS_NAMES[shares.indexOf(Math.max(...shares))]);
+  expect(dress[1]).toBe(FASHION_MNIST.classNames[shares.indexOf(Math.max(...shares))]);
   expect(csv).toContain('"\'=HYPERLINK(""a,b"").png",');
   expect(csv).toMatch(/^not-a-picture\.jpg,{16}"“not-a-picture.jpg” is not a picture/m);
 
@@ -403,17 +403,17 @@ test('the training pictures most alike are shown once there is data', async ({ p
   await expect(link).toHaveAttribute('href', '#data');
   await page.evaluate(() => window.atelier.loadData('sample'));
   const first = (await readBars(page))[0]?.label;
-  const name = CLASS_NAMES[Number(first)] ?? '';
+  const name = FASHION_MNIST.classNames[Number(first)] ?? '';
   const found = lookalikes(page).getByRole('img', { name: `labelled ${name}` });
   await expect(found).toHaveCount(5);
   await expect(link).toHaveCount(0);
   await expect(lookalikes(page).getByRole('img', { name: 'Yours' })).toBeVisible();
 
   // Not while a network learns, and by the eyes of the new one after that.
+  await chooseNetwork(page, 'small');
   await page.evaluate(() => {
-    window.atelier.setNetwork('small');
     window.atelier.setRecipe({ epochs: 1, patience: 0 });
-    void window.atelier.train();
+    void window.atelier.train(window.atelier.formJob());
   });
   await expect(tryRoom(page).getByText(/^Once the run is over/)).toBeVisible();
   await waitForState(page, (state) => state.training.phase === 'finished');

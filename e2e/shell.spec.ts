@@ -5,7 +5,15 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright/test';
 import { DEFAULT_RECIPE } from '../src/ml/spec/recipe.ts';
-import { expect, openApp, openWithSample, readState, test, waitForState } from './fixtures.ts';
+import {
+  chooseNetwork,
+  expect,
+  openApp,
+  openWithSample,
+  readState,
+  test,
+  waitForState,
+} from './fixtures.ts';
 
 const ROOMS = ['data', 'train', 'evaluate', 'try', 'models'] as const;
 
@@ -36,9 +44,9 @@ for (const scheme of ['light', 'dark'] as const) {
   test(`axe finds nothing serious in any room, ${scheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: scheme });
     await openWithSample(page);
-    await page.evaluate(() => window.atelier.setNetwork('small'));
+    await chooseNetwork(page, 'small');
     await page.evaluate(() => window.atelier.setRecipe({ epochs: 1, patience: 0 }));
-    await page.evaluate(() => window.atelier.train());
+    await page.evaluate(() => window.atelier.train(window.atelier.formJob()));
     await waitForState(page, (state) => state.evaluation.phase === 'ready');
     for (const summary of await page.locator('summary').all()) await summary.click();
     await expect(
@@ -58,7 +66,7 @@ for (const scheme of ['light', 'dark'] as const) {
 
 test('the keyboard alone trains, pauses, goes on and stops', async ({ page }) => {
   await openWithSample(page);
-  await page.evaluate(() => window.atelier.setNetwork('small'));
+  await chooseNetwork(page, 'small');
   await page.evaluate(() => window.atelier.setRecipe({ epochs: 200, patience: 0 }));
 
   await tabTo(page, 'Train');
@@ -177,6 +185,7 @@ test('an engine that fails is told, and Retry brings one up', async ({ page }) =
         phase: 'failed',
         fault: { name: 'EngineError', message: 'No backend started.' },
         next: null,
+        last: null,
       },
     }),
   );
@@ -210,9 +219,9 @@ test.describe('on a phone', () => {
     for (const summary of await page.locator('summary').all()) await summary.tap();
     expect(await overhang()).toBeLessThanOrEqual(0);
 
-    await page.evaluate(() => window.atelier.setNetwork('small'));
+    await chooseNetwork(page, 'small');
     await page.evaluate(() => window.atelier.setRecipe({ epochs: 1, patience: 0 }));
-    await page.evaluate(() => window.atelier.train());
+    await page.evaluate(() => window.atelier.train(window.atelier.formJob()));
     await waitForState(page, (state) => state.evaluation.phase === 'ready');
     expect(await overhang()).toBeLessThanOrEqual(0);
 

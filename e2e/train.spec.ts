@@ -5,7 +5,14 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright/test';
 import type { Recipe } from '../src/ml/spec/recipe.ts';
-import { expect, openWithSample, readState, test, waitForState } from './fixtures.ts';
+import {
+  chooseNetwork,
+  expect,
+  openWithSample,
+  readState,
+  test,
+  waitForState,
+} from './fixtures.ts';
 
 const trainRoom = (page: Page) => page.getByRole('region', { name: 'Train', exact: true });
 const evaluateRoom = (page: Page) => page.getByRole('region', { name: 'Evaluate', exact: true });
@@ -27,8 +34,8 @@ const SHORT: Partial<Recipe> = {
 
 async function setUp(page: Page, recipe: Partial<Recipe>): Promise<void> {
   await openWithSample(page);
+  await chooseNetwork(page, 'small');
   await page.evaluate((wanted) => {
-    window.atelier.setNetwork('small');
     window.atelier.setRecipe(wanted);
   }, recipe);
 }
@@ -60,8 +67,9 @@ function classifySomething(page: Page): Promise<readonly number[]> {
     for (let y = 20; y < 140; y++) {
       for (let x = 45; x < 75; x++) data.set([60, 60, 70, 255], (y * width + x) * 4);
     }
-    const answer = await window.atelier.classifyEach({ width, height, data });
-    return answer.kind === 'garment' ? [...answer.probabilities] : [];
+    window.atelier.putImage('something', () => ({ width, height, data: data.slice() }));
+    const answer = await window.atelier.classify('something');
+    return answer?.kind === 'garment' ? [...answer.probabilities] : [];
   });
 }
 

@@ -10,7 +10,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { chromium, type LaunchOptions } from 'playwright';
 
 /** No browser could be found or brought. The message lists what was tried. */
-export class BrowserError extends Error {
+class BrowserError extends Error {
   override readonly name = 'BrowserError';
 }
 

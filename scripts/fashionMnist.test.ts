@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { countLabels, type Dataset, selectRows } from '../src/data/dataset.ts';
-import { PIXELS } from '../src/fashion.ts';
+import { FASHION_MNIST, PIXELS } from '../src/fashion.ts';
 import {
   decodeIdx,
   digestCsv,
@@ -21,6 +21,7 @@ const NUM_ROWS = 600;
 const dataset: Dataset = {
   pixels: Uint8Array.from({ length: NUM_ROWS * PIXELS }, (_, at) => (at * at + (at >> 5)) % 256),
   labels: Uint8Array.from({ length: NUM_ROWS }, (_, row) => row % 10),
+  spec: FASHION_MNIST,
 };
 const part: Part = {
   title: 'little set',

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createGunzip, gunzipSync } from 'node:zlib';
 import { createCsvReader } from '../src/data/csv.ts';
 import type { Dataset } from '../src/data/dataset.ts';
-import { PIXELS, SIDE } from '../src/fashion.ts';
+import { FASHION_MNIST, PIXELS, SIDE } from '../src/fashion.ts';
 
 /**
  * One half of the data set. The digests are SHA-256 in hex, computed from the originals as Debian
@@ -118,7 +118,7 @@ export function decodeIdx(part: Part, imagesGz: Uint8Array, labelsGz: Uint8Array
   if (labels.length !== 8 + part.numRows || !startsWith(labels, [0x801, part.numRows])) {
     throw new Error(`${part.labelsFile}.gz is not an IDX file of ${part.numRows} labels`);
   }
-  return { pixels: images.subarray(16), labels: labels.subarray(8) };
+  return { pixels: images.subarray(16), labels: labels.subarray(8), spec: FASHION_MNIST };
 }
 
 function unpack(packed: Uint8Array, file: string): Buffer {
@@ -135,7 +135,7 @@ function startsWith(bytes: Buffer, words: readonly number[]): boolean {
 
 /** Reads a CSV file, packed where its name ends in `.gz`, with every check of the app. */
 export async function readCsv(path: string, name: string): Promise<Dataset> {
-  const reader = createCsvReader(name);
+  const reader = createCsvReader(name, FASHION_MNIST);
   const decoder = new TextDecoder();
   for await (const bytes of openCsv(path)) reader.push(decoder.decode(bytes, { stream: true }));
   reader.push(decoder.decode());

@@ -9,10 +9,10 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { bilinear, pasteOnSheet, saveAsJpeg } from '../bench/roundTrip.ts';
 import { type Dataset, selectRows, shuffleRows, splitRows } from '../src/data/dataset.ts';
 import { registerInNode } from '../src/engine/simd/testing/loadInNode.ts';
-import { CSV_FILES, PIXELS, SIDE } from '../src/fashion.ts';
+import { StockOptimizer } from '../src/engine/stock/stockOptimizer.ts';
+import { FASHION_MNIST, PIXELS, SIDE } from '../src/fashion.ts';
 import { estimateBackground, paintBackground } from '../src/image/background.ts';
 import { WORK_SIDE } from '../src/image/normalize.ts';
 import { frameOf, readFrame } from '../src/image/outline.ts';
@@ -29,12 +29,12 @@ import {
 import type { Picture } from '../src/image/picture.ts';
 import { shrinkPicture } from '../src/image/resample.ts';
 import { distanceFrom } from '../src/image/segment.ts';
-import { createOptimizer } from '../src/ml/run/optimizer.ts';
 import { varyLikePhoto } from '../src/ml/spec/photoVariation.ts';
 import { createRandom } from '../src/random.ts';
 import { ROOT } from './build.ts';
 import { ensureData } from './data.ts';
 import { readCsv } from './fashionMnist.ts';
+import { bilinear, pasteOnSheet, saveAsJpeg } from './sheets.ts';
 
 const OUTPUT = join(ROOT, 'src/image/outlineWeights.ts');
 const SEED = 7;
@@ -229,10 +229,26 @@ function rateAt(progress: number): number {
   return PEAK_RATE * (0.02 + 0.98 * 0.5 * (1 - Math.cos(Math.PI * along)));
 }
 
+function readWeight(weights: tf.LayersModel['trainableWeights'], name: string): tf.Tensor {
+  const weight = weights.find((each) => each.name === name);
+  if (!weight) throw new RangeError(`No weight is called ${name}.`);
+  return weight.read();
+}
+
 function trainNetwork(network: tf.LayersModel, examples: Examples, random: () => number): void {
   const count = examples.covers.length / COVER_VALUES;
   const weights = network.trainableWeights;
-  const optimizer = createOptimizer(weights, { optimizer: 'adam', momentum: 0.9 });
+  const optimizer = new StockOptimizer(
+    { trainable: weights.map(({ name }) => name), statistics: [], decaying: new Set() },
+    (name) => readWeight(weights, name),
+    {
+      rule: { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: null },
+      weightDecay: 0,
+      maxGradientNorm: null,
+      averageDecay: null,
+    },
+    null,
+  );
   const numSteps = Math.floor(count / BATCH_SIZE);
   const rows = Uint32Array.from({ length: count }, (_, i) => i);
   for (let epoch = 0; epoch < EPOCHS; epoch++) {
@@ -259,6 +275,7 @@ function trainNetwork(network: tf.LayersModel, examples: Examples, random: () =>
           return gradient;
         });
         optimizer.step(gradients, rateAt((epoch + step / numSteps) / EPOCHS));
+        for (const [index, value] of optimizer.values.entries()) weights[index]?.write(value);
         return value.dataSync()[0] ?? Number.NaN;
       });
     }
@@ -320,7 +337,7 @@ function scoreHeldOut({ frames, covers }: Examples, text: string) {
 
 const data = await ensureData();
 if (!data.ok) throw new Error(data.message);
-const csvFile = CSV_FILES.full.train;
+const csvFile = FASHION_MNIST.files.full.train;
 const full = await readCsv(join(ROOT, 'public', csvFile), csvFile);
 const random = createRandom(SEED);
 const { train, validation } = splitRows(full, 0.1, SEED);

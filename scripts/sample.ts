@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { type Dataset, pageRows, selectRows } from '../src/data/dataset.ts';
-import { CLASS_NAMES } from '../src/fashion.ts';
+import { FASHION_MNIST } from '../src/fashion.ts';
 import { PARTS, readCsv, verify, writeCsv } from './fashionMnist.ts';
 
 const SAMPLES = [
@@ -27,7 +27,7 @@ for (const { part, file, numPerClass } of SAMPLES) {
 }
 
 function takeFirst(dataset: Dataset, numPerClass: number): Dataset {
-  const rows = CLASS_NAMES.flatMap((_, label) => [
+  const rows = FASHION_MNIST.classNames.flatMap((_, label) => [
     ...pageRows(dataset, { label, offset: 0, count: numPerClass }).rows,
   ]);
   return selectRows(dataset, Uint32Array.from(rows).sort());

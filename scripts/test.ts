@@ -1,6 +1,6 @@
 /**
- * Owns `npm test`: every check in turn, whatever the one before it said, and one line at the end that
- * sums them up. Each of format and lint, types and build counts as one test.
+ * `npm test`: every check in turn, whatever the one before it said, and one line at the end that sums
+ * them up. Each of format and lint, imports, unused code, types and build counts as one test.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -38,6 +38,8 @@ let hasBuilt = false;
 
 const STAGES: readonly { readonly title: string; run(): Promise<Outcome> }[] = [
   { title: 'Format and lint', run: async () => check(await run('biome', ['check', '.'])) },
+  { title: 'Imports', run: async () => check(await run('npm', ['run', '--silent', 'cruise'])) },
+  { title: 'Unused code', run: async () => check(await run('knip', [])) },
   { title: 'Types', run: async () => check(await run('tsc', ['--noEmit'])) },
   {
     title: 'Unit tests',

@@ -14,8 +14,9 @@ import { availableParallelism, cpus } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { unzipSync } from 'fflate';
 import { chromium, type Page } from 'playwright';
-import type { Evaluation } from '../src/ml/run/evaluate.ts';
+import type { Evaluation } from '../src/ml/spec/metrics.ts';
 import type { EpochRecord, ModelCard } from '../src/ml/spec/modelCard.ts';
+import { NETWORK_PRESETS } from '../src/network/presets.ts';
 import type { SessionState } from '../src/session/state.ts';
 import { ensureBrowser, launchOptions } from './browser.ts';
 import { BUILD_FOLDER, ensureBuild } from './build.ts';
@@ -104,7 +105,11 @@ async function trainInPage(
       window.atelier.setRecipe(recipe);
       return window.atelier.chooseBackend(backend);
     },
-    { network: plan.network, recipe: plan.recipe, backend: plan.backend },
+    {
+      network: NETWORK_PRESETS[plan.network].spec,
+      recipe: plan.recipe,
+      backend: plan.backend,
+    },
   );
   const engine = await read(page, ({ engine }) => engine);
   if (engine.phase !== 'ready') {
@@ -176,7 +181,7 @@ async function trainInPage(
       });
     });
     // Resolves when the run and the evaluation after it are over.
-    await atelier.train();
+    await atelier.train(atelier.formJob());
   });
   display.clear();
   signals.end();

@@ -39,8 +39,21 @@ describe('readPlan', () => {
     });
   });
 
+  it('switches on by name and off by "no"', () => {
+    const nesterov = (...args: string[]) => {
+      const plan = readPlan(args);
+      return plan !== 'help' && plan.recipe.nesterov;
+    };
+    expect(nesterov('--nesterov')).toBe(true);
+    expect(nesterov('--no-nesterov')).toBe(false);
+  });
+
   it.each([
     [['--epochs', '0'], '--epochs'],
+    [['--no-epochs'], '--no-epochs'],
+    [['--weight-decay', '-1'], '--weight-decay'],
+    [['--nesterov=1'], '--nesterov'],
+    [['--cutmix', '1'], '--cutmix'],
     [['--epochs', '2.5'], 'whole number'],
     [['--epochs', ''], '--epochs'],
     [['--learning-rate', 'fast'], '--learning-rate'],
@@ -59,6 +72,8 @@ describe('readPlan', () => {
     expect(readPlan(['--help'])).toBe('help');
     expect(HELP).toContain('--batch-size N');
     expect(HELP).toContain('--augment NAME');
+    expect(HELP).toContain('--weight-decay N');
+    expect(HELP).toContain('--no-nesterov');
     expect(HELP).toContain('quick, balanced, thorough');
   });
 });

@@ -1,17 +1,24 @@
 /**
- * Owns the options of `npm run train`: reads and checks them. Every knob of a recipe is an option,
- * made from the knob itself, so that a new knob is one at once.
+ * Reads and checks the options of `npm run train`. Every knob of a recipe is an option, made from the
+ * knob itself, so that a new knob is one at once.
  */
 import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { safeParse } from 'valibot';
 import type { BackendName } from '../src/engine/backends.ts';
-import { NETWORKS, type NetworkName } from '../src/ml/spec/network.ts';
-import { KNOBS, PRESETS, type Recipe, RecipeSchema } from '../src/ml/spec/recipe.ts';
+import {
+  knobOf,
+  PRESETS,
+  RECIPE_FIELDS,
+  type Recipe,
+  type RecipeField,
+  RecipeSchema,
+} from '../src/ml/spec/recipe.ts';
+import { NETWORK_PRESETS, type NetworkPresetName } from '../src/network/presets.ts';
 
 /** What to train, how, on what, and where to put it. */
 export interface Plan {
-  readonly network: NetworkName;
+  readonly network: NetworkPresetName;
   readonly recipe: Recipe;
   readonly backend: BackendName | 'auto';
   readonly data: 'full' | 'sample';
@@ -29,10 +36,9 @@ const BACKENDS = ['auto', 'webgl', 'webgpu', 'simd', 'wasm', 'cpu'] as const sat
   | 'auto'
 )[];
 const DATA = ['full', 'sample'] as const;
-const NETWORK_NAMES = Object.values(NETWORKS).map(({ name }) => name);
+const NETWORK_NAMES = Object.values(NETWORK_PRESETS).map(({ name }) => name);
 const PRESET_NAMES = PRESETS.map(({ name }) => name);
 const DEFAULT_PRESET = 'balanced';
-const FIELDS = Object.keys(KNOBS) as (keyof Recipe)[];
 
 /**
  * Reads a command line.
@@ -48,13 +54,13 @@ export function readPlan(args: readonly string[]): Plan | 'help' {
     data: { type: 'string' },
     out: { type: 'string' },
   };
-  for (const field of FIELDS) {
-    options[toOption(field)] = { type: 'string' };
+  for (const field of RECIPE_FIELDS) {
+    options[toOption(field)] = { type: knobOf(field).kind === 'toggle' ? 'boolean' : 'string' };
   }
 
   let values: Readonly<Record<string, unknown>>;
   try {
-    ({ values } = parseArgs({ args: [...args], options, strict: true }));
+    ({ values } = parseArgs({ args: [...args], options, strict: true, allowNegative: true }));
   } catch (error) {
     throw new UsageError(
       `${error instanceof Error ? error.message : error}\n"npm run train -- --help" lists the options.`,
@@ -67,11 +73,11 @@ export function readPlan(args: readonly string[]): Plan | 'help' {
   const knobs: Record<string, unknown> = {
     ...PRESETS.find(({ name }) => name === presetName)?.recipe,
   };
-  for (const field of FIELDS) {
+  for (const field of RECIPE_FIELDS) {
     const value = values[toOption(field)];
     if (value === undefined) continue;
     // Number('') is 0, which nobody means.
-    const isNumber = KNOBS[field].kind === 'number';
+    const isNumber = knobOf(field).kind === 'number';
     knobs[field] = isNumber ? (value === '' ? Number.NaN : Number(value)) : value;
   }
   const recipe = safeParse(RecipeSchema, knobs);
@@ -111,8 +117,8 @@ function choose<Name extends string>(
   return found;
 }
 
-function knobHelp(field: keyof Recipe): string {
-  const knob = KNOBS[field];
+function knobHelp(field: RecipeField): string {
+  const knob = knobOf(field);
   const option = `--${toOption(field)}`;
   switch (knob.kind) {
     case 'number':
@@ -125,6 +131,8 @@ function knobHelp(field: keyof Recipe): string {
         `${option} NAME`,
         `${knob.title}: ${knob.choices.map(({ value }) => value).join(', ')}`,
       );
+    case 'toggle':
+      return line(option, `${knob.title}; --no-${toOption(field)} switches it off`);
     default:
       return knob satisfies never;
   }
@@ -147,5 +155,5 @@ export const HELP = [
   '',
   'Knobs, each over what the preset says:',
   '',
-  ...FIELDS.map(knobHelp),
+  ...RECIPE_FIELDS.map(knobHelp),
 ].join('\n');

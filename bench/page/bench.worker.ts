@@ -1,6 +1,6 @@
 /**
- * Owns what is measured inside the browser: training steps and inference of one network on one
- * backend, and the kernels of the CPU backend one by one. Figures go back; tables are Node's.
+ * What is measured inside the browser: training steps and inference of one network on one backend,
+ * and the kernels of the CPU engine one by one. Figures go back; tables are Node's.
  */
 import * as tf from '@tensorflow/tfjs';
 import { setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
@@ -8,13 +8,19 @@ import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?u
 import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import { expose } from 'comlink';
+import type { Trainer, TrainerRequest } from '../../src/engine/contract.ts';
 import type { SimdBackend } from '../../src/engine/simd/backend.ts';
+import type { NodeTime } from '../../src/engine/simd/plan.ts';
 import { registerSimdBackend } from '../../src/engine/simd/register.ts';
+import { SimdTrainer } from '../../src/engine/simd/simdTrainer.ts';
+import { StockTrainer } from '../../src/engine/stock/stockTrainer.ts';
 import { registerWasmKernels } from '../../src/engine/stock/wasmKernels.ts';
-import { NUM_CLASSES, SIDE } from '../../src/fashion.ts';
-import { createOptimizer, type Optimizer } from '../../src/ml/run/optimizer.ts';
-import type { LayerSpec } from '../../src/ml/spec/network.ts';
-import { buildModel, gradientsOf, oneHot } from './model.ts';
+import { createTrainer } from '../../src/engine/trainers.ts';
+import { PIXELS, SIDE } from '../../src/fashion.ts';
+import { buildModel, modelWeights } from '../../src/ml/run/build.ts';
+import { KNOBS } from '../../src/ml/spec/recipe.ts';
+import { type Network, type NetworkSpec, resolveNetwork } from '../../src/network/spec.ts';
+import { NUM_CLASSES } from '../subjects.ts';
 
 /** What runs the network. */
 export interface System {
@@ -25,43 +31,97 @@ export interface System {
 }
 
 const DROPOUT = 0.3;
+const LEARNING_RATE = 1e-3;
+/** Images that batches take rows from. */
+const NUM_IMAGES = 1024;
 
-interface Prepared {
-  readonly layers: readonly LayerSpec[];
+interface Built {
+  readonly network: Network;
   readonly model: tf.LayersModel;
-  readonly optimizer: Optimizer;
 }
 
-const prepared = new Map<string, Prepared>();
+const built = new Map<string, Built>();
 
-function prepare(layers: readonly LayerSpec[]): Prepared {
-  const key = JSON.stringify(layers);
-  const known = prepared.get(key);
+function build(spec: NetworkSpec): Built {
+  const key = JSON.stringify(spec);
+  const known = built.get(key);
   if (known) return known;
-  const model = buildModel(layers);
-  const optimizer = createOptimizer(model.trainableWeights, { optimizer: 'adam', momentum: 0.9 });
-  const made = { layers, model, optimizer };
-  prepared.set(key, made);
+  const network = resolveNetwork(spec, NUM_CLASSES);
+  const made = { network, model: buildModel(network, { dropout: DROPOUT, seed: 1 }) };
+  built.set(key, made);
   return made;
 }
 
-/** Random numbers in [0, 1): speed does not depend on what the pictures show. */
-function noise(count: number): Float32Array {
-  return new Float32Array(count).map(() => Math.random());
+/** Takes one step; the caller disposes what it gives. */
+type Step = () => tf.Tensor;
+
+/** The trainer at hand: one at a time, since each keeps the memory of its steps. */
+let current: { readonly key: string; readonly trainer: Trainer; readonly step: Step } | null = null;
+
+function endTraining(): void {
+  current?.trainer.dispose();
+  current = null;
 }
 
-function makeStep({ layers, model, optimizer }: Prepared, batch: number): () => tf.Scalar {
-  const pixels = noise(batch * SIDE * SIDE);
-  const labels = Uint8Array.from({ length: batch }, (_, row) => row % NUM_CLASSES);
-  const weights = model.trainableWeights;
-  return () =>
-    tf.tidy(() => {
-      const x = tf.tensor4d(pixels, [batch, SIDE, SIDE, 1]);
-      const values = weights.map((weight) => weight.read());
-      const { value, grads } = gradientsOf(layers, values, x, oneHot(labels), DROPOUT);
-      optimizer.step(grads, 1e-3);
-      return value;
-    });
+/** The trainer of a network and batch size: the one at hand, or a new one in its place. */
+async function startTraining(spec: NetworkSpec, batchSize: number): Promise<Step> {
+  const key = JSON.stringify([spec, batchSize]);
+  if (current?.key === key) return current.step;
+  endTraining();
+  const request = requestOf(spec, batchSize);
+  const trainer =
+    tf.getBackend() === 'simd' ? await createTrainer(request) : new StockTrainer(request);
+  await trainer.prepare();
+  if (trainer.note !== null) console.warn(`${spec.title}: ${trainer.note}`);
+  current = { key, trainer, step: makeStep(trainer, batchSize) };
+  return current.step;
+}
+
+/** Speed does not depend on what images show: they are random. */
+function requestOf(spec: NetworkSpec, batchSize: number): TrainerRequest {
+  const { network, model } = build(spec);
+  return {
+    network,
+    weights: modelWeights(model, network),
+    data: {
+      pixels: new Uint8Array(NUM_IMAGES * PIXELS).map(() => Math.random() * 256),
+      numRows: NUM_IMAGES,
+    },
+    batchSize,
+    optimizer: {
+      rule: { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: null },
+      weightDecay: 0,
+      maxGradientNorm: null,
+      averageDecay: null,
+    },
+    optimizerState: null,
+    dropout: DROPOUT,
+    labelSmoothing: 0,
+    batchNormMomentum: KNOBS.batchNormMomentum.default,
+  };
+}
+
+function makeStep(trainer: Trainer, batchSize: number): Step {
+  const rows = new Uint32Array(batchSize);
+  const targets = new Float32Array(batchSize * NUM_CLASSES);
+  let seed = 0;
+  return () => {
+    seed++;
+    targets.fill(0);
+    for (let place = 0; place < batchSize; place++) {
+      const row = (seed * batchSize + place) % NUM_IMAGES;
+      rows[place] = row;
+      targets[place * NUM_CLASSES + (row % NUM_CLASSES)] = 1;
+    }
+    const images = { kind: 'rows', rows } as const;
+    trainer.load({ images, changes: null, mixing: null, targets, seed });
+    return trainer.step(LEARNING_RATE);
+  };
+}
+
+/** `count` random numbers in [0, 1). */
+function noise(count: number): Float32Array {
+  return new Float32Array(count).map(() => Math.random());
 }
 
 /** Images a second: whole steps until `forMs` have passed, the device waited for at the end. */
@@ -108,16 +168,16 @@ const api = {
   },
 
   /** Training images a second: forward, backward and Adam. */
-  async train(layers: readonly LayerSpec[], batch: number, forMs: number): Promise<number> {
-    const step = makeStep(prepare(layers), batch);
+  async train(spec: NetworkSpec, batch: number, forMs: number): Promise<number> {
+    const step = await startTraining(spec, batch);
     step().dispose();
     return measure(step, batch, forMs);
   },
 
   /** Inference images a second. */
-  async infer(layers: readonly LayerSpec[], batch: number, forMs: number): Promise<number> {
-    const { model } = prepare(layers);
-    const x = tf.tensor4d(noise(batch * SIDE * SIDE), [batch, SIDE, SIDE, 1]);
+  async infer(spec: NetworkSpec, batch: number, forMs: number): Promise<number> {
+    const { model } = build(spec);
+    const x = tf.tensor4d(noise(batch * PIXELS), [batch, SIDE, SIDE, 1]);
     const predict = () => model.predict(x, { batchSize: batch }) as tf.Tensor;
     predict().dispose();
     const rate = await measure(predict, batch, forMs);
@@ -125,36 +185,73 @@ const api = {
     return rate;
   },
 
-  /** Median milliseconds from the pixels of one picture to its probabilities in JavaScript. */
-  async latency(layers: readonly LayerSpec[], numPictures: number): Promise<number> {
-    const { model } = prepare(layers);
-    const pixels = noise(SIDE * SIDE);
+  /** Median milliseconds from the pixels of one image to its probabilities in JavaScript. */
+  async latency(spec: NetworkSpec, numImages: number): Promise<number> {
+    const { model } = build(spec);
+    const pixels = noise(PIXELS);
     const times: number[] = [];
-    for (let i = 0; i < numPictures; i++) {
+    for (let i = 0; i < numImages; i++) {
       const startMs = performance.now();
-      const logits = tf.tidy(
+      const output = tf.tidy(
         () => model.predict(tf.tensor4d(pixels, [1, SIDE, SIDE, 1])) as tf.Tensor,
       );
-      await logits.data();
+      await output.data();
       times.push(performance.now() - startMs);
-      logits.dispose();
+      output.dispose();
     }
-    return times.sort((a, b) => a - b)[numPictures >> 1] ?? Number.NaN;
+    return times.sort((a, b) => a - b)[numImages >> 1] ?? Number.NaN;
   },
 
-  /** Memory over `numSteps` training steps: bytes of WebAssembly and tensors, before and after. */
+  /**
+   * Memory over `numSteps` training steps, before and after: bytes of WebAssembly, which never
+   * shrink, and tensors.
+   */
   async memory(
-    layers: readonly LayerSpec[],
+    spec: NetworkSpec,
     batch: number,
     numSteps: number,
   ): Promise<{ bytes: [number, number]; tensors: [number, number] }> {
-    const step = makeStep(prepare(layers), batch);
+    const step = await startTraining(spec, batch);
     for (let i = 0; i < 3; i++) step().dispose();
     const look = () => [simd().kernels.memoryBytes, tf.memory().numTensors] as const;
     const [bytesBefore, tensorsBefore] = look();
     for (let i = 0; i < numSteps; i++) step().dispose();
     const [bytesAfter, tensorsAfter] = look();
+    endTraining();
     return { bytes: [bytesBefore, bytesAfter], tensors: [tensorsBefore, tensorsAfter] };
+  },
+
+  /**
+   * Where the time of steps goes on the CPU engine: the mean of those within `forMs`.
+   * @throws {Error} on another backend
+   */
+  profile(spec: NetworkSpec, batch: number, forMs: number): StepProfile {
+    endTraining();
+    const trainer = SimdTrainer.create(requestOf(spec, batch), { isProfiled: true });
+    if (!trainer) throw new Error('Only the CPU engine keeps account of its nodes.');
+    const step = makeStep(trainer, batch);
+    const takeSteps = (ms: number) => {
+      const startMs = performance.now();
+      let count = 0;
+      do {
+        step().dispose();
+        count++;
+      } while (performance.now() - startMs < ms);
+      return { count, elapsedMs: performance.now() - startMs };
+    };
+    takeSteps(forMs / 4);
+    // A copy: the account goes on in place.
+    const warmUp = structuredClone(trainer.profile());
+    const { count, elapsedMs } = takeSteps(forMs);
+    const times = trainer.profile().map((time) => {
+      const before = warmUp.find(
+        ({ id, direction }) => id === time.id && direction === time.direction,
+      );
+      return { ...time, elapsedMs: (time.elapsedMs - (before?.elapsedMs ?? 0)) / count };
+    });
+    const { plannedBytes } = trainer;
+    trainer.dispose();
+    return { stepMs: elapsedMs / count, times, plannedBytes };
   },
 
   /** GFLOP/s of one thread that multiplies and adds in registers and touches no memory. */
@@ -199,6 +296,14 @@ const api = {
   },
 };
 
+/** Of one step, on the mean. */
+export interface StepProfile {
+  readonly stepMs: number;
+  readonly times: readonly NodeTime[];
+  /** Of activations, gradients and workspace. */
+  readonly plannedBytes: number;
+}
+
 export type ProductPart = 'forward' | 'input' | 'filter';
 
 export type ProductShape =
@@ -209,6 +314,7 @@ export type ProductShape =
       readonly channels: number;
       readonly filters: number;
       readonly kernel: number;
+      readonly stride: number;
       readonly padding: 'same' | 'valid';
     }
   | {
@@ -225,10 +331,10 @@ function kernelCall(name: string, inputs: Record<string, tf.Tensor>, attrs: obje
 }
 
 function convProducts(shape: Extract<ProductShape, { kind: 'conv' }>): Products {
-  const { batch, side, channels, filters, kernel, padding } = shape;
+  const { batch, side, channels, filters, kernel, stride, padding } = shape;
   const x = tf.randomUniform([batch, side, side, channels]);
   const filter = tf.randomUniform([kernel, kernel, channels, filters]);
-  const attrs = { strides: 1, pad: padding, dataFormat: 'NHWC', dilations: 1 };
+  const attrs = { strides: stride, pad: padding, dataFormat: 'NHWC', dilations: 1 };
   const forward = () => kernelCall('Conv2D', { x, filter }, attrs);
   const dy = forward();
   return {

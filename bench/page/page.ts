@@ -1,4 +1,4 @@
-/** Owns the page of the benchmarks: hands what Node asks for to a fresh worker, as the app does. */
+/** The page of the benchmarks: hands what Node asks for to a fresh worker, as the app does. */
 import { wrap } from 'comlink';
 import type { BenchWorkerApi } from './bench.worker.ts';
 

@@ -8,7 +8,7 @@ import { setTestEnvs } from '@tensorflow/tfjs-core/dist/jasmine_util';
 import jasmineRequire from 'jasmine-core/lib/jasmine-core/jasmine.js';
 import { NATIVE } from '../../src/engine/simd/nativeKernels.ts';
 import { registerSimdBackend } from '../../src/engine/simd/register.ts';
-import { registerWebGLKernels } from '../../src/engine/webgl/kernels.ts';
+import { registerWebGLKernels } from '../../src/engine/webgl/tensorKernels.ts';
 
 export interface SpecResult {
   readonly name: string;

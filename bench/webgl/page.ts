@@ -1,23 +1,28 @@
 /**
- * Owns what is measured inside the page: training by TensorFlow.js as it comes and by our shaders, in
- * one WebGL context, and both beside the `cpu` backend. Figures go back; tables are Node's.
+ * What is measured inside the page: training by TensorFlow.js as it comes and by our shaders, in one
+ * WebGL context, and both beside the `cpu` backend. Figures go back; tables are Node's.
  */
 import * as tf from '@tensorflow/tfjs';
-import { selectRows } from '../../src/data/dataset.ts';
+import type {
+  Batch,
+  OptimizerSpec,
+  Trainer,
+  TrainerRequest,
+  TrainingData,
+} from '../../src/engine/contract.ts';
+import { StockTrainer } from '../../src/engine/stock/stockTrainer.ts';
 import {
-  createTrainer,
-  type OptimizerKnobs,
-  type PictureBatch,
-  type RowBatch,
-  type Trainer,
-  type TrainingData,
-} from '../../src/engine/trainer.ts';
+  compareSteps,
+  makeBatch,
+  makeRequest,
+  makeWeights,
+  referenceStep,
+  type Step,
+  trainerStep,
+  type Values,
+} from '../../src/engine/testing/gradients.ts';
+import { createWebGLTrainer } from '../../src/engine/webgl/createWebGLTrainer.ts';
 import { Device } from '../../src/engine/webgl/device.ts';
-import {
-  registerWebGLKernels,
-  restoreStockKernels,
-  type Standing,
-} from '../../src/engine/webgl/kernels.ts';
 import {
   isRemoved,
   KERNEL_NAMES,
@@ -26,11 +31,17 @@ import {
   type ReplacementName,
   removeReplacements,
 } from '../../src/engine/webgl/replacements.ts';
-import { WebGLTrainer } from '../../src/engine/webgl/trainer.ts';
-import { NUM_CLASSES, PIXELS, SIDE } from '../../src/fashion.ts';
-import { createOptimizer, optimizerKnobs } from '../../src/ml/run/optimizer.ts';
-import { hasBias, type LayerSpec } from '../../src/ml/spec/network.ts';
-import { buildModel, gradientsOf, oneHot } from '../page/model.ts';
+import {
+  registerWebGLKernels,
+  restoreStockKernels,
+  type Standing,
+} from '../../src/engine/webgl/tensorKernels.ts';
+import { WebGLTrainer } from '../../src/engine/webgl/webglTrainer.ts';
+import { PIXELS, SIDE } from '../../src/fashion.ts';
+import { buildModel } from '../../src/ml/run/build.ts';
+import type { LayerKind } from '../../src/network/layers.ts';
+import { type Network, type NetworkSpec, resolveNetwork } from '../../src/network/spec.ts';
+import { makeRandomNetwork } from '../../src/network/testing/randomNetworks.ts';
 import { MEASURED, type MeasuredName } from './networks.ts';
 
 export type Who = 'stock' | 'ours';
@@ -38,10 +49,16 @@ export type Who = 'stock' | 'ours';
 /** How our step gets its batches: gathered on the device, uploaded when needed, or ahead of that. */
 export type DataWay = 'slabs' | 'upload' | 'uploadAhead';
 
+const NUM_CLASSES = 10;
 const LEARNING_RATE = 1e-3;
-/** Pictures that fill more than a layer of the data's texture. */
+/** Images that fill more than a layer of the data's texture. */
 const LARGE_ENOUGH = 5_600;
-const ADAM = { optimizer: 'adam', momentum: 0 } as const;
+const ADAM: OptimizerSpec = {
+  rule: { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: null },
+  weightDecay: 0,
+  maxGradientNorm: null,
+  averageDecay: null,
+};
 
 let numDraws = 0;
 
@@ -63,11 +80,14 @@ function countDraws(gl: WebGLRenderingContext): void {
   }
 }
 
-/** What a network is trained on, and the rows of a batch of it. */
+/** What a network is trained on, and a batch of it. */
 interface Material {
   readonly data: TrainingData;
   readonly rows: Uint32Array;
+  readonly targets: Float32Array;
 }
+
+const labelOf = (row: number) => (Math.imul(row, 0x9e3779b1) >>> 16) % NUM_CLASSES;
 
 /**
  * Blotches on black, whose place tells the class: something to learn, with ties for max pooling. Rows
@@ -75,68 +95,79 @@ interface Material {
  */
 function makeMaterial(batchSize: number, numRows = LARGE_ENOUGH): Material {
   const pixels = new Uint8Array(numRows * PIXELS);
-  const labelOf = (row: number) => (Math.imul(row, 0x9e3779b1) >>> 16) % NUM_CLASSES;
-  const labels = Uint8Array.from({ length: numRows }, (_, row) => labelOf(row));
   const spread = Math.floor(numRows / batchSize);
   const rows = Uint32Array.from({ length: batchSize }, (_, index) => (index + 1) * spread - 1);
-  labels.forEach((label, row) => {
+  for (let row = 0; row < numRows; row++) {
+    const label = labelOf(row);
     for (let y = 4; y < 24; y++) {
       for (let x = label * 2; x < label * 2 + 8; x++) {
         pixels[row * PIXELS + y * SIDE + x] = 100 + (Math.imul(row * PIXELS + y * x, 7919) & 127);
       }
     }
+  }
+  const targets = new Float32Array(batchSize * NUM_CLASSES);
+  rows.forEach((row, index) => {
+    targets[index * NUM_CLASSES + labelOf(row)] = 1;
   });
-  return { data: { pixels, labels }, rows };
+  return { data: { pixels, numRows }, rows, targets };
 }
 
-function rowBatch({ rows }: Material, seed: number): RowBatch {
-  return { kind: 'rows', rows, changes: new Int8Array(rows.length * 3), seed };
+function rowBatch({ rows, targets }: Material, seed: number): Batch {
+  return { images: { kind: 'rows', rows }, changes: null, mixing: null, targets, seed };
 }
 
-/** The same rows as pictures. */
-function pictureBatch({ data, rows }: Material, seed: number): PictureBatch {
-  return { kind: 'pictures', ...selectRows(data, rows), seed };
+/** The same rows as images. */
+function imageBatch({ data, rows, targets }: Material, seed: number): Batch {
+  const pixels = new Uint8Array(rows.length * PIXELS);
+  rows.forEach((row, index) => {
+    pixels.set(data.pixels.subarray(row * PIXELS, (row + 1) * PIXELS), index * PIXELS);
+  });
+  return { images: { kind: 'pixels', pixels }, changes: null, mixing: null, targets, seed };
 }
 
 function toTensors(material: Material): { x: tf.Tensor4D; truth: tf.Tensor2D } {
-  const { pixels, labels } = pictureBatch(material, 0);
-  const numbers = Float32Array.from(pixels, (byte) => byte / 255);
-  return { x: tf.tensor4d(numbers, [labels.length, SIDE, SIDE, 1]), truth: oneHot(labels) };
+  const { images } = imageBatch(material, 0);
+  const bytes = images.kind === 'pixels' ? images.pixels : [];
+  const numbers = Float32Array.from(bytes, (byte) => byte / 255);
+  const numRows = material.rows.length;
+  return {
+    x: tf.tensor4d(numbers, [numRows, SIDE, SIDE, 1]),
+    truth: tf.tensor2d(material.targets, [numRows, NUM_CLASSES]),
+  };
 }
 
-/** null where the training step is removed. */
-async function makeTrainer(
-  layers: readonly LayerSpec[],
-  model: tf.LayersModel,
+const resolve = (name: MeasuredName) => resolveNetwork(MEASURED[name], NUM_CLASSES);
+
+/** A trainer with weights of its own; `dispose` frees both. */
+interface Training {
+  readonly trainer: Trainer;
+  dispose(): void;
+}
+
+/** TensorFlow.js's operations take the step where ours is removed. */
+async function startTraining(
+  network: Network,
   { data, rows }: Material,
-  optimizer: OptimizerKnobs,
-  options: { readonly dropout?: number; readonly labelSmoothing?: number } = {},
-): Promise<Trainer | null> {
-  const trainer = await createTrainer({
+  change: Partial<TrainerRequest> = {},
+): Promise<Training> {
+  const request = makeRequest(network, makeWeights(network, 1), {
     data,
-    layers: layers.map((layer, index) =>
-      layer.kind === 'conv' ? { ...layer, hasBias: hasBias(layers, index) } : layer,
-    ),
-    weights: model.trainableWeights,
-    trackedWeights: model.nonTrainableWeights,
-    side: SIDE,
     batchSize: rows.length,
-    optimizer,
-    dropout: 0,
-    labelSmoothing: 0,
-    epsilon: 1e-3,
-    momentum: 0.9,
-    ...options,
+    optimizer: ADAM,
+    ...change,
   });
-  if (!trainer && !isRemoved('TrainingStep')) throw new Error('Our shaders do not train here.');
-  await trainer?.prepare();
-  return trainer;
-}
-
-async function demandTrainer(...args: Parameters<typeof makeTrainer>): Promise<Trainer> {
-  const trainer = await makeTrainer(...args);
-  if (!trainer) throw new Error('This wants the training step, which is removed.');
-  return trainer;
+  const trainer = (await createWebGLTrainer(request)) ?? new StockTrainer(request);
+  if (trainer instanceof StockTrainer && !isRemoved('TrainingStep')) {
+    throw new Error('Our shaders do not train here.');
+  }
+  await trainer.prepare();
+  return {
+    trainer,
+    dispose() {
+      trainer.dispose();
+      tf.dispose([...request.variables.values()]);
+    },
+  };
 }
 
 /** Something that takes steps, and waits for the device at the end. */
@@ -154,10 +185,12 @@ async function prepare(who: Who, name: MeasuredName, batchSize: number): Promise
 }
 
 function prepareStock(name: MeasuredName, batchSize: number): Steps {
-  const model = buildModel(MEASURED[name]) as tf.Sequential;
+  const whole = buildModel(resolve(name), { dropout: 0, seed: 1 });
+  const logits = whole.layers.at(-1)?.input as tf.SymbolicTensor;
+  const model = tf.model({ inputs: whole.inputs, outputs: logits });
   const optimizer = tf.train.adam(LEARNING_RATE, 0.9, 0.999, 1e-7);
-  const loss = (truth: tf.Tensor, logits: tf.Tensor) =>
-    tf.losses.softmaxCrossEntropy(truth, logits);
+  const loss = (truth: tf.Tensor, scores: tf.Tensor) =>
+    tf.losses.softmaxCrossEntropy(truth, scores);
   model.compile({ optimizer, loss, metrics: ['accuracy'] });
   const { x, truth } = toTensors(makeMaterial(batchSize));
   return async (numSteps) => {
@@ -171,40 +204,18 @@ function prepareStock(name: MeasuredName, batchSize: number): Steps {
 }
 
 async function prepareOurs(name: MeasuredName, batchSize: number): Promise<Steps> {
-  const layers = MEASURED[name];
-  const model = buildModel(layers);
   const material = makeMaterial(batchSize);
-  const trainer = await makeTrainer(layers, model, material, optimizerKnobs(ADAM));
-  const step = trainer
-    ? (seed: number) => {
-        trainer.load(rowBatch(material, seed));
-        return trainer.step(LEARNING_RATE);
-      }
-    : tensorStep(layers, model, material);
+  const { trainer } = await startTraining(resolve(name), material);
   return async (numSteps) => {
     const figures: tf.Tensor[] = [];
-    for (let seed = 0; seed < numSteps; seed++) figures.push(step(seed));
-    trainer?.sync();
+    for (let seed = 0; seed < numSteps; seed++) {
+      trainer.load(rowBatch(material, seed));
+      figures.push(trainer.step(LEARNING_RATE));
+    }
+    trainer.sync();
     await figures.at(-1)?.data();
     tf.dispose(figures);
   };
-}
-
-/** What the app does where the training step is removed. */
-function tensorStep(
-  layers: readonly LayerSpec[],
-  model: tf.LayersModel,
-  material: Material,
-): () => tf.Tensor {
-  const optimizer = createOptimizer(model.trainableWeights, ADAM);
-  const { x, truth } = toTensors(material);
-  return () =>
-    tf.tidy(() => {
-      const weights = model.trainableWeights.map((weight) => weight.read());
-      const { value, grads } = gradientsOf(layers, weights, x, truth, 0);
-      optimizer.step(grads, LEARNING_RATE);
-      return value;
-    });
 }
 
 /** What one operation costs: kernels of TensorFlow.js by name, and their inputs. */
@@ -240,19 +251,6 @@ function conv(kernel: KernelName, side: number, channels: number, filters: numbe
   };
 }
 
-/** Largest difference, relative to the largest number expected. */
-function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let difference = 0;
-  let largest = 0;
-  for (let index = 0; index < expected.length; index++) {
-    const distance = Math.abs((actual[index] as number) - (expected[index] as number));
-    // A comparison would pass over what is not a number.
-    difference = Number.isNaN(distance) ? Number.POSITIVE_INFINITY : Math.max(difference, distance);
-    largest = Math.max(largest, Math.abs(expected[index] as number));
-  }
-  return difference / largest;
-}
-
 /** Before any is replaced. */
 const STOCK = new Map(
   KERNEL_NAMES.map((name) => [name, tf.getKernel(name, 'webgl')?.kernelFunc] as const),
@@ -264,6 +262,8 @@ const api = {
   async start(options: {
     readonly half?: boolean;
     readonly without?: readonly ReplacementName[];
+    /** What a driver compiles wrongly: shader text, and what it takes it for. */
+    readonly misreads?: readonly [text: string, taken: string];
   }): Promise<string> {
     removed = options.without ?? [];
     removeReplacements(removed);
@@ -274,6 +274,11 @@ const api = {
     await tf.ready();
     const { gl } = webgl().gpgpu;
     countDraws(gl);
+    if (options.misreads) {
+      const [text, taken] = options.misreads;
+      const shaderSource = gl.shaderSource.bind(gl);
+      gl.shaderSource = (shader, source) => shaderSource(shader, source.replaceAll(text, taken));
+    }
     const unmasked = gl.getExtension('WEBGL_debug_renderer_info')?.UNMASKED_RENDERER_WEBGL;
     return String(gl.getParameter(unmasked ?? gl.RENDERER));
   },
@@ -323,7 +328,7 @@ const api = {
     const key = `${way} ${name} ${batchSize}`;
     const { trainer, material } = onData.get(key) ?? (await prepareOnData(way, name, batchSize));
     onData.set(key, { trainer, material });
-    const { rows, data } = material;
+    const { rows, data, targets } = material;
     let scriptMs = 0;
     const timed = <Result>(run: () => Result): Result => {
       const startMs = performance.now();
@@ -333,7 +338,10 @@ const api = {
     };
     const load = (seed: number) => {
       for (let index = 0; index < batchSize; index++) {
-        rows[index] = Math.floor(Math.random() * data.labels.length);
+        const row = Math.floor(Math.random() * data.numRows);
+        rows[index] = row;
+        targets.fill(0, index * NUM_CLASSES, (index + 1) * NUM_CLASSES);
+        targets[index * NUM_CLASSES + labelOf(row)] = 1;
       }
       timed(() => trainer.load(rowBatch(material, seed)));
     };
@@ -377,104 +385,142 @@ const api = {
   },
 
   /**
-   * Errors of each weight's gradient against TensorFlow.js's `cpu` backend, by the weight's name. With
-   * the training step removed the gradients are TensorFlow.js's own, on the kernels as they are.
+   * Error of a step of ours (loss, gradients, moments) against the plain definitions on the `cpu`
+   * backend. With the training step removed, TensorFlow.js's own gradients are compared, on the kernels
+   * as they are.
    */
-  async gradientErrors(name: MeasuredName, batchSize: number): Promise<Record<string, number>> {
-    const layers = MEASURED[name];
-    const model = buildModel(layers);
-    const material = makeMaterial(batchSize);
+  async checkStep(
+    which: MeasuredName | number | NetworkSpec,
+    options: CheckOptions,
+  ): Promise<{ error: number; at: string; note: string | null; numWeights: number }> {
+    const { batchSize, numClasses = NUM_CLASSES, plainKinds = [] } = options;
+    const spec =
+      typeof which === 'number'
+        ? makeRandomNetwork(which)
+        : typeof which === 'string'
+          ? MEASURED[which]
+          : which;
+    const network = resolveNetwork(spec, numClasses);
+    const values = makeWeights(network, 3);
+    const batch = changedBatch(network, batchSize, options.isChanged ?? false);
     const labelSmoothing = 0.1;
-    const initial = model.trainableWeights.map((weight) => weight.read().dataSync().slice());
-    const shapes = model.trainableWeights.map((weight) => weight.read().shape);
-    const byTensors = () =>
-      tf.tidy(() => {
-        const { x, truth } = toTensors(material);
-        const targets: tf.Tensor2D = tf.add(
-          tf.mul(truth, 1 - labelSmoothing),
-          labelSmoothing / NUM_CLASSES,
-        );
-        const weights = initial.map((values, index) => tf.tensor(values, shapes[index]));
-        const { grads } = gradientsOf(layers, weights, x, targets, 0);
-        return grads.map((gradient) => gradient.dataSync());
-      });
-
-    // Large, so that the difference of the weights before and after keeps the gradient's digits.
-    const rate = 64;
-    const sgd = { kind: 'sgd', momentum: 0 } as const;
-    const trainer = await makeTrainer(layers, model, material, sgd, { labelSmoothing });
-    trainer?.load(rowBatch(material, 1));
-    trainer?.step(rate).dispose();
-    trainer?.sync();
-    trainer?.dispose();
-    const actual = trainer
-      ? model.trainableWeights.map((weight, index) => {
-          const after = weight.read().dataSync();
-          return initial[index]?.map((value, at) => (value - (after[at] as number)) / rate);
-        })
-      : byTensors();
-    await tf.setBackend('cpu');
-    const expected = byTensors();
+    const expected = await referenceStep(network, values, batch, { labelSmoothing });
     await tf.setBackend('webgl');
-    const errors = model.trainableWeights.map((weight, index) => {
-      const [own, goal] = [actual[index], expected[index]];
-      if (!own || !goal) throw new Error('A weight is missing.');
-      return [weight.name, relativeError(own, goal)] as const;
-    });
-    model.dispose();
-    return Object.fromEntries(errors);
+    const request = makeRequest(network, values, { batchSize, labelSmoothing });
+    const trainer = isRemoved('TrainingStep')
+      ? new StockTrainer(request)
+      : WebGLTrainer.create(request, { plainKinds: new Set(plainKinds) });
+    if (!trainer) throw new Error('Our shaders do not take this network.');
+    const actual = await trainerStep(trainer, request, values, batch);
+    trainer.dispose();
+    tf.dispose([...request.variables.values()]);
+    const { error, at } = compareSteps(actual, expected);
+    return { error, at, note: trainer.note, numWeights: expected.gradients.size };
+  },
+
+  /** Largest difference of weights, averages and slots from the stock trainer's after some steps. */
+  async checkOptimizer(optimizer: OptimizerSpec, numSteps: number): Promise<number> {
+    const network = resolveNetwork(SMALL_GRAPH, NUM_CLASSES);
+    const values = makeWeights(network, 3);
+    const run = async (make: (request: TrainerRequest) => Trainer | null): Promise<Values> => {
+      const first = makeRequest(network, values, { batchSize: 4, optimizer });
+      let trainer = make(first);
+      if (!trainer) throw new Error('Our shaders do not take this network.');
+      const step = (seed: number) => {
+        trainer?.load(makeBatch(network, 4, seed));
+        trainer?.step(0.05).dispose();
+      };
+      for (let seed = 0; seed < numSteps; seed++) step(seed);
+      // Half of the steps after a resumption.
+      trainer.sync();
+      const optimizerState = await trainer.readOptimizerState();
+      trainer.dispose();
+      trainer = make({ ...first, optimizerState });
+      for (let seed = 0; seed < numSteps; seed++) step(numSteps + seed);
+      const state = await trainer?.readOptimizerState();
+      const found = new Map<string, Float32Array>();
+      const read = async (which: 'current' | 'average') => {
+        trainer?.sync(which);
+        for (const [key, variable] of first.variables) {
+          found.set(`${which} ${key}`, (await variable.data<'float32'>()).slice());
+        }
+      };
+      await read('current');
+      if (optimizer.averageDecay !== null) await read('average');
+      for (const [key, slots] of Object.entries(state?.slots ?? {})) {
+        for (const [name, numbers] of Object.entries(slots)) found.set(`${name} ${key}`, numbers);
+      }
+      trainer?.dispose();
+      tf.dispose([...first.variables.values()]);
+      return found;
+    };
+    const expected = await run((request) => new StockTrainer(request));
+    const actual = await run((request) => WebGLTrainer.create(request));
+    if (String([...expected.keys()].sort()) !== String([...actual.keys()].sort())) {
+      throw new Error(`Not the same: ${[...expected.keys()]} and ${[...actual.keys()]}.`);
+    }
+    const nothing = { loss: 1, accuracy: 0, observed: new Map() };
+    const asStep = (gradients: Values): Step => ({ ...nothing, gradients });
+    return compareSteps(asStep(actual), asStep(expected)).error;
   },
 
   /** Losses of two steps on one batch, handed over in each way there is. */
   async lossesByWay(name: MeasuredName, batchSize: number): Promise<Record<string, number[]>> {
-    const layers = MEASURED[name];
-    const model = buildModel(layers);
     const material = makeMaterial(batchSize);
-    const train = async (makeBatch: typeof rowBatch | typeof pictureBatch) => {
-      const trainer = await demandTrainer(layers, model, material, optimizerKnobs(ADAM));
-      const figures: tf.Tensor[] = [];
-      trainer.load(makeBatch(material, 0));
-      trainer.load(makeBatch(material, 1));
-      figures.push(trainer.step(LEARNING_RATE), trainer.step(LEARNING_RATE));
-      trainer.dispose();
+    const train = async (make: typeof rowBatch) => {
+      const { trainer, dispose } = await startTraining(resolve(name), material);
+      trainer.load(make(material, 0));
+      trainer.load(make(material, 1));
+      const figures = [trainer.step(LEARNING_RATE), trainer.step(LEARNING_RATE)];
+      dispose();
       const losses = figures.map((each) => each.dataSync()[0] ?? Number.NaN);
       tf.dispose(figures);
       return losses;
     };
     const slabs = await train(rowBatch);
-    const pictures = await train(pictureBatch);
+    const images = await train(imageBatch);
     const uploaded = await withoutSlabs(() => train(rowBatch));
-    model.dispose();
-    return { slabs, pictures, uploaded };
+    return { slabs, images, uploaded };
   },
 
   /**
-   * Losses of steps on one batch, and what is held before the first and after the last of them; bytes
-   * of our own on the device before there was a trainer and when it is gone.
+   * Losses of steps on one batch, and what is held before the first and after the last of them; tensors
+   * and bytes of our own on the device before there was a trainer and when it is gone.
    */
-  async train500(
-    name: MeasuredName,
+  async trainLong(
+    name: MeasuredName | 'graph',
     batchSize: number,
     numSteps: number,
+    plainKinds: readonly LayerKind[] = [],
   ): Promise<{
     losses: number[];
     tensors: [number, number];
     bytes: [number, number];
     ownBytes: [number, number];
+    ownTensors: [number, number];
   }> {
-    const layers = MEASURED[name];
-    const model = buildModel(layers);
+    const spec = name === 'graph' ? SMALL_GRAPH : MEASURED[name];
+    const network = resolveNetwork(spec, NUM_CLASSES);
     const material = makeMaterial(batchSize);
-    const options = { dropout: 0.2, labelSmoothing: 0.1 };
     const ownBytes = () => Device.current()?.numBytes ?? 0;
-    const bytesBefore = ownBytes();
-    const adam = optimizerKnobs(ADAM);
-    const trainer = await demandTrainer(layers, model, material, adam, options);
+    // What the check of the device keeps is not this trainer's.
+    (await startTraining(network, material)).dispose();
+    const [bytesBefore, tensorsBefore] = [ownBytes(), tf.memory().numTensors];
+    const request = makeRequest(network, makeWeights(network, 1), {
+      data: material.data,
+      batchSize,
+      optimizer: { ...ADAM, weightDecay: 0.01, maxGradientNorm: 10, averageDecay: 0.99 },
+      dropout: 0.2,
+      labelSmoothing: 0.1,
+    });
+    const trainer = WebGLTrainer.create(request, { plainKinds: new Set(plainKinds) });
+    if (!trainer) throw new Error('Our shaders do not take this network.');
+    await trainer.prepare();
     const losses: number[] = [];
     const step = async () => {
       trainer.load(rowBatch(material, losses.length));
       const figures = trainer.step(LEARNING_RATE);
-      trainer.sync();
+      trainer.sync(losses.length % 2 === 0 ? 'current' : 'average');
       losses.push((await figures.data<'float32'>())[0] as number);
       figures.dispose();
     };
@@ -488,14 +534,97 @@ const api = {
     const after = look();
     if (!(await trainer.isSound())) losses.push(Number.NaN);
     trainer.dispose();
-    model.dispose();
+    tf.dispose([...request.variables.values()]);
     return {
       losses,
       tensors: [before[0], after[0]],
       bytes: [before[1], after[1]],
       ownBytes: [bytesBefore, ownBytes()],
+      ownTensors: [tensorsBefore, tf.memory().numTensors],
     };
   },
+
+  /** Whether our shaders are taken on this device for a network. */
+  async isTaken(name: MeasuredName | 'graph'): Promise<boolean> {
+    const network = name === 'graph' ? resolveNetwork(SMALL_GRAPH, NUM_CLASSES) : resolve(name);
+    const request = makeRequest(network, makeWeights(network, 1), { batchSize: 4 });
+    const trainer = await createWebGLTrainer(request);
+    trainer?.dispose();
+    tf.dispose([...request.variables.values()]);
+    return trainer !== null;
+  },
+
+  /** Milliseconds of the check of the device, for a network with common layers and one with others. */
+  async checkMs(): Promise<[common: number, others: number]> {
+    const time = async (spec: NetworkSpec) => {
+      const startMs = performance.now();
+      const network = resolveNetwork(spec, NUM_CLASSES);
+      (await startTraining(network, makeMaterial(4, 8))).dispose();
+      return performance.now() - startMs;
+    };
+    return [await time(MEASURED.tiny), await time(SMALL_GRAPH)];
+  },
+};
+
+export interface CheckOptions {
+  readonly batchSize: number;
+  readonly numClasses?: number;
+  /** Run by their plain definitions. */
+  readonly plainKinds?: readonly LayerKind[];
+  /** Whether images are mirrored, moved, painted over and mixed. */
+  readonly isChanged?: boolean;
+}
+
+function changedBatch(network: Network, batchSize: number, isChanged: boolean): Batch {
+  const batch = makeBatch(network, batchSize, 5);
+  if (!isChanged) return batch;
+  const indices = Array.from({ length: batchSize }, (_, index) => index);
+  return {
+    ...batch,
+    changes: indices.map((index) => ({
+      isMirrored: index % 2 === 0,
+      right: (index % 5) - 2,
+      down: (index % 3) - 1,
+      erased: index % 3 === 0 ? { left: 2 + index, top: 5, width: 9, height: 14, fill: 77 } : null,
+    })),
+    mixing: {
+      partners: Uint32Array.from(indices, (index) => (index + 2) % batchSize),
+      shares: Float32Array.from(indices, (index) => (index % 4 === 0 ? 1 : 0.3 + 0.1 * index)),
+    },
+  };
+}
+
+/** A fork, normalisation, dropout and depthwise convolution on few numbers. */
+const SMALL_GRAPH: NetworkSpec = {
+  title: 'Small graph',
+  nodes: [
+    {
+      id: 'conv',
+      kind: 'conv',
+      from: ['input'],
+      filters: 6,
+      size: 3,
+      stride: 2,
+      padding: 'same',
+      bias: true,
+    },
+    { id: 'pool', kind: 'averagePool', from: ['conv'], size: 2, stride: 2, padding: 'valid' },
+    {
+      id: 'depth',
+      kind: 'depthwiseConv',
+      from: ['pool'],
+      size: 3,
+      stride: 1,
+      padding: 'same',
+      bias: false,
+    },
+    { id: 'norm', kind: 'batchNorm', from: ['depth'] },
+    { id: 'silu', kind: 'activation', from: ['norm'], function: 'silu' },
+    { id: 'add', kind: 'add', from: ['silu', 'pool'] },
+    { id: 'largest', kind: 'globalMax', from: ['add'] },
+    { id: 'dropout', kind: 'dropout', from: ['largest'], rate: null },
+    { id: 'logits', kind: 'dense', from: ['dropout'], units: 'classes', bias: true },
+  ],
 };
 
 const onData = new Map<string, { readonly trainer: Trainer; readonly material: Material }>();
@@ -505,10 +634,13 @@ let largeData: TrainingData | null = null;
 
 async function prepareOnData(way: DataWay, name: MeasuredName, batchSize: number) {
   largeData ??= makeMaterial(1, NUM_ROWS).data;
-  const material = { data: largeData, rows: new Uint32Array(batchSize) };
-  const layers = MEASURED[name];
-  const make = () => demandTrainer(layers, buildModel(layers), material, optimizerKnobs(ADAM));
-  const trainer = await (way === 'slabs' ? make() : withoutSlabs(make));
+  const material: Material = {
+    data: largeData,
+    rows: new Uint32Array(batchSize),
+    targets: new Float32Array(batchSize * NUM_CLASSES),
+  };
+  const make = () => startTraining(resolve(name), material);
+  const { trainer } = await (way === 'slabs' ? make() : withoutSlabs(make));
   if (trainer instanceof WebGLTrainer && trainer.hasSlabs !== (way === 'slabs')) {
     throw new Error('The data is not where it was to be.');
   }

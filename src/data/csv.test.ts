@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PIXELS } from '../fashion.ts';
+import { FASHION_MNIST, PIXELS } from '../fashion.ts';
 import { createCsvReader, DatasetError } from './csv.ts';
 import type { Dataset } from './dataset.ts';
 
@@ -17,7 +17,7 @@ function makeRow(label: number, change: Readonly<Record<number, string>> = {}): 
 }
 
 function read(text: string, pieceLength = text.length || 1): Dataset {
-  const reader = createCsvReader('my.csv');
+  const reader = createCsvReader('my.csv', FASHION_MNIST);
   for (let at = 0; at < text.length; at += pieceLength) {
     reader.push(text.slice(at, at + pieceLength));
   }
@@ -70,7 +70,7 @@ describe('what is accepted', () => {
   });
 
   it('grows beyond its first capacity and counts on the way', () => {
-    const reader = createCsvReader('my.csv');
+    const reader = createCsvReader('my.csv', FASHION_MNIST);
     const numRows = 2500;
     for (let row = 0; row < numRows; row++) reader.push(`${makeRow(row % 10)}\n`);
     expect(reader.numRows).toBe(numRows);
@@ -144,7 +144,7 @@ describe('what is refused, with its place', () => {
   });
 
   it('a line without end, before it fills the memory', () => {
-    const reader = createCsvReader('film.mp4');
+    const reader = createCsvReader('film.mp4', FASHION_MNIST);
     expect(() => {
       for (let piece = 0; piece < 100; piece++) reader.push('x'.repeat(10_000));
     }).toThrow(/film\.mp4, row 1: this line runs on/);

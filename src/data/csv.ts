@@ -1,9 +1,10 @@
 /**
- * Owns the CSV form of a data set: one picture a line, `label,pixel1,…,pixel784`. Turns text into a
- * `Dataset` as it arrives and checks every cell on the way.
+ * The CSV form of a data set, one image a line, `label,pixel1,…,pixel784`: text becomes a `Dataset` as
+ * it arrives, every cell checked on the way.
  */
 import Papa from 'papaparse';
-import { NUM_CLASSES, PIXELS } from '../fashion.ts';
+import { PIXELS } from '../fashion.ts';
+import type { DataSpec } from './dataSpec.ts';
 import type { Dataset } from './dataset.ts';
 
 /** Columns of a row: the label, then the pixels. */
@@ -53,11 +54,12 @@ export interface CsvReader {
 /**
  * Accepted: a header line or none, a byte order mark, LF or CRLF, quoted cells, blank lines at the
  * end, whole numbers written with decimals ("12.0", as pandas may write them). Everything else that
- * is not 785 cells of an integer label 0–9 and integer pixels 0–255 is refused.
+ * is not 785 cells of an integer label, one of those of `spec`, and integer pixels 0–255 is refused.
  *
  * @param file The name to use in messages.
  */
-export function createCsvReader(file: string): CsvReader {
+export function createCsvReader(file: string, spec: DataSpec): CsvReader {
+  const lastLabel = spec.classNames.length - 1;
   let pixels = new Uint8Array(FIRST_CAPACITY * PIXELS);
   let labels = new Uint8Array(FIRST_CAPACITY);
   let numRows = 0;
@@ -87,7 +89,7 @@ export function createCsvReader(file: string): CsvReader {
     }
     checkWidth(cells);
     if (numRows === labels.length) grow();
-    labels[numRows] = readCell(cells, 0, NUM_CLASSES - 1);
+    labels[numRows] = readCell(cells, 0, lastLabel);
     const start = numRows * PIXELS - 1;
     for (let column = 1; column < NUM_COLUMNS; column++) {
       pixels[start + column] = readCell(cells, column, 255);
@@ -193,7 +195,7 @@ export function createCsvReader(file: string): CsvReader {
           'this file holds no rows. Choose a CSV with one picture a line: the label, then 784 pixels.',
         );
       }
-      return { pixels: pixels.slice(0, numRows * PIXELS), labels: labels.slice(0, numRows) };
+      return { pixels: pixels.slice(0, numRows * PIXELS), labels: labels.slice(0, numRows), spec };
     },
   };
 }

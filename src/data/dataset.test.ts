@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NUM_CLASSES, PIXELS } from '../fashion.ts';
+import { FASHION_MNIST, PIXELS } from '../fashion.ts';
 import { createRandom } from '../random.ts';
 import {
   copyDataset,
@@ -19,10 +19,12 @@ function makeDataset(labels: readonly number[]): Dataset {
   labels.forEach((_, row) => {
     pixels.fill(row % 256, row * PIXELS, (row + 1) * PIXELS);
   });
-  return { pixels, labels: Uint8Array.from(labels) };
+  return { pixels, labels: Uint8Array.from(labels), spec: FASHION_MNIST };
 }
 
-const balanced = makeDataset(Array.from({ length: 600 }, (_, row) => row % NUM_CLASSES));
+const balanced = makeDataset(
+  Array.from({ length: 600 }, (_, row) => row % FASHION_MNIST.classNames.length),
+);
 
 describe('splitRows', () => {
   it('puts every row in exactly one part, in file order', () => {

@@ -1,16 +1,27 @@
 /**
- * Owns what a data set is: grey pictures and their labels as bytes, the seeded split into training
- * and validation, seeded shuffling, and the gathering of batches. Knows no files and no model.
+ * A data set in memory: grey images and their labels as bytes, the seeded split into training and
+ * validation, seeded shuffling, and the gathering of batches. Knows no files and no model.
  */
-import { NUM_CLASSES, PIXELS } from '../fashion.ts';
+import { PIXELS } from '../fashion.ts';
 import { createRandom } from '../random.ts';
+import type { DataSpec } from './dataSpec.ts';
 
-/** `n` pictures. Pixels are kept as bytes (0–255) and divided by 255 only when a batch is made. */
+/** Data comes as two files: one to train on, one to test on. */
+export type PartName = 'train' | 'test';
+
+/** `n` images. Pixels are kept as bytes (0–255) and divided by 255 only when a batch is made. */
 export interface Dataset {
   /** `[n · 784]`, row by row, 0 black to 255 white. */
   readonly pixels: Uint8Array;
-  /** `[n]`, 0–9. */
+  /** `[n]`, each below the number of `spec.classNames`. */
   readonly labels: Uint8Array;
+  /** What the labels mean. */
+  readonly spec: DataSpec;
+}
+
+/** Classes of the data set, also of those without a row. */
+export function countClasses({ spec }: Dataset): number {
+  return spec.classNames.length;
 }
 
 /** Some rows of a data set with their row indices (0-based, in file order). */
@@ -35,13 +46,13 @@ export interface Split {
 }
 
 /** Pictures in the data set. */
-export function countRows(dataset: Dataset): number {
+function countRows(dataset: Dataset): number {
   return dataset.labels.length;
 }
 
-/** Rows of each class, by label: `[10]`. */
+/** Rows of each class, by label: `[classes]`. */
 export function countLabels(dataset: Dataset): number[] {
-  const counts = new Array<number>(NUM_CLASSES).fill(0);
+  const counts = new Array<number>(countClasses(dataset)).fill(0);
   for (const label of dataset.labels) counts[label] = (counts[label] ?? 0) + 1;
   return counts;
 }
@@ -73,7 +84,7 @@ export function splitRows(dataset: Dataset, validationShare: number, seed: numbe
   const random = createRandom(seed);
   const isHeldOut = new Uint8Array(countRows(dataset));
   let numHeldOut = 0;
-  for (let label = 0; label < NUM_CLASSES; label++) {
+  for (let label = 0; label < countClasses(dataset); label++) {
     const rows = findRows(dataset, label);
     let numOfClass = Math.round(validationShare * rows.length);
     if (validationShare > 0 && validationShare < 1 && rows.length >= 2) {
@@ -124,7 +135,7 @@ export function gatherBytes(dataset: Dataset, rows: Uint32Array, into: Uint8Arra
   });
 }
 
-/** Writes the labels of `rows` into `into`: `[rows.length]`, 0–9. */
+/** Writes the labels of `rows` into `into`: `[rows.length]`. */
 export function gatherLabels(
   dataset: Dataset,
   rows: Uint32Array,
@@ -145,12 +156,12 @@ export function selectRows(dataset: Dataset, rows: Uint32Array): Dataset {
   const labels = new Uint8Array(rows.length);
   gatherBytes(dataset, rows, pixels);
   gatherLabels(dataset, rows, labels);
-  return { pixels, labels };
+  return { pixels, labels, spec: dataset.spec };
 }
 
 /** A copy of the whole data set, to give away. */
 export function copyDataset(dataset: Dataset): Dataset {
-  return { pixels: dataset.pixels.slice(), labels: dataset.labels.slice() };
+  return { ...dataset, pixels: dataset.pixels.slice(), labels: dataset.labels.slice() };
 }
 
 /** A copy of the rows that match; empty past their end. */

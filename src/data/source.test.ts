@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PIXELS } from '../fashion.ts';
+import { FASHION_MNIST, PIXELS } from '../fashion.ts';
 import { DatasetError } from './csv.ts';
 import {
   type CachedDataset,
@@ -81,6 +81,7 @@ async function load(cache = noCache, signal = new AbortController().signal, sile
   const reports: DataProgress[] = [];
   const result = await loadFromServer(
     'data/my.csv.gz',
+    FASHION_MNIST,
     baseUrl,
     cache,
     { signal, onProgress: (progress) => reports.push(progress) },
@@ -203,6 +204,7 @@ describe('loadFromServer', () => {
     answers = [fail(503)];
     const loading = loadFromServer(
       'data/my.csv.gz',
+      FASHION_MNIST,
       baseUrl,
       noCache,
       { signal: controller.signal, onProgress: () => {} },
@@ -258,6 +260,40 @@ describe('the kept copy', () => {
     expect((await load(cache)).fromCache).toBe(true);
   });
 
+  it('gives way to a fresh one where the server does not say which version it has', async () => {
+    const cache = createCache();
+    const untold: Answer = (response, { method }) => {
+      response.writeHead(200, { 'transfer-encoding': 'chunked' });
+      response.end(method === 'HEAD' ? undefined : CSV_GZ);
+    };
+    const changed: Answer = (response, { method }) => {
+      response.writeHead(200, { 'transfer-encoding': 'chunked' });
+      response.end(method === 'HEAD' ? undefined : CSV.split('\n').slice(0, 12).join('\n'));
+    };
+    answers = [untold, changed];
+    expect((await load(cache)).dataset.labels).toHaveLength(40);
+    const again = await load(cache);
+    expect(again.dataset.labels).toHaveLength(12);
+    expect(again.fromCache).toBe(false);
+  });
+
+  it('serves after all where the server tells no version and then fails', async () => {
+    const cache = createCache();
+    answers = [send(CSV_GZ, v1), fail(405), fail(503)];
+    await load(cache);
+    const { dataset, fromCache, reports } = await load(cache);
+    expect(fromCache).toBe(true);
+    expect(dataset.labels).toHaveLength(40);
+    expect(reports.at(-1)).toMatchObject({ stage: 'cache', rows: 40 });
+  });
+
+  it('does not serve in place of a newer one that cannot be fetched', async () => {
+    const cache = createCache();
+    answers = [send(CSV_GZ, v1), send(CSV_GZ, { etag: '"two"' }), fail(503)];
+    await load(cache);
+    await expect(load(cache)).rejects.toBeInstanceOf(DownloadError);
+  });
+
   it('serves when no server answers', async () => {
     const cache = createCache();
     answers = [send(CSV_GZ, v1)];
@@ -290,7 +326,7 @@ describe('loadOwnFile', () => {
     ['packed, whatever its name', new File([CSV_GZ], 'my.csv')],
     ['packed, byte by byte', new TrickledFile([CSV_GZ], 'my.csv.gz')],
   ])('reads a file that is %s', async (_, file) => {
-    const { labels } = await loadOwnFile(file, options);
+    const { labels } = await loadOwnFile(file, FASHION_MNIST, options);
     expect(Array.from(labels)).toEqual(LABELS);
   });
 
@@ -300,7 +336,7 @@ describe('loadOwnFile', () => {
     ['empty', new File([], 'my.csv'), 'no rows'],
     ['another kind of file', new File([new Uint8Array(200_000)], 'my.png'), 'row 1'],
   ])('refuses a file that is %s', async (_, file, said) => {
-    const fault = await loadOwnFile(file, options).catch((error: unknown) => error);
+    const fault = await loadOwnFile(file, FASHION_MNIST, options).catch((error: unknown) => error);
     expect(fault).toBeInstanceOf(DatasetError);
     expect((fault as DatasetError).message).toContain(file.name);
     expect((fault as DatasetError).message).toContain(said);
@@ -308,7 +344,7 @@ describe('loadOwnFile', () => {
 
   it('stops when aborted on the way', async () => {
     const controller = new AbortController();
-    const reading = loadOwnFile(new File([CSV], 'my.csv'), {
+    const reading = loadOwnFile(new File([CSV], 'my.csv'), FASHION_MNIST, {
       signal: controller.signal,
       onProgress: ({ loadedBytes }) => {
         if (loadedBytes > 0) controller.abort();

@@ -1,8 +1,9 @@
 /**
- * Owns how a CSV file becomes a `Dataset`: fetched with byte progress, unpacked and parsed as it
- * arrives, retried when the connection drops, and kept parsed for the next visit.
+ * How a CSV file becomes a `Dataset`: fetched with byte progress, unpacked and parsed as it arrives,
+ * retried when the connection drops, and kept parsed for the next visit.
  */
 import { createCsvReader, DatasetError } from './csv.ts';
+import type { DataSpec } from './dataSpec.ts';
 import type { Dataset } from './dataset.ts';
 
 /** Waits before the second, third and fourth try. */
@@ -22,7 +23,7 @@ export type DataSource = 'full' | 'sample' | 'own';
 
 /** A parsed file as kept for the next visit. */
 export interface CachedDataset {
-  /** Names the state of the file on the server that was parsed, e.g. its ETag. */
+  /** Names the state of the file on the server that was parsed, e.g. its ETag; empty where it does not tell. */
   readonly version: string;
   readonly dataset: Dataset;
 }
@@ -32,8 +33,11 @@ export interface CachedDataset {
  * fails its checksum. Both may reject; loading then goes on without the cache.
  */
 export interface DatasetCache {
-  /** @param key The file's path, e.g. "data/sample_train.csv.gz". */
-  read(key: string): Promise<CachedDataset | null>;
+  /**
+   * @param key The file's path, e.g. "data/sample_train.csv.gz".
+   * @param spec What the labels mean; null is given where one is none of its classes.
+   */
+  read(key: string, spec: DataSpec): Promise<CachedDataset | null>;
   /** Replaces the entry, whatever its version. */
   write(key: string, cached: CachedDataset): Promise<void>;
 }
@@ -52,7 +56,10 @@ export interface DataProgress {
 
 /** What the page knows of the data in the worker. */
 export interface DataInfo {
+  /** Changes with each load: by it one worker asks the other for the data that is meant. */
+  readonly id: string;
   readonly source: DataSource;
+  readonly spec: DataSpec;
   /** Names of the files, e.g. "fashion-mnist_train.csv.gz"; empty where there is none yet. */
   readonly trainFile: string;
   readonly testFile: string;
@@ -76,7 +83,8 @@ export interface LoadOptions {
  * Brings a CSV file of this server, gzipped or not, from the cache or the network.
  *
  * The cached copy serves where the server names the same version of the file by HEAD, and where no
- * server answers. Else the file is fetched, and a dropped connection is tried three more times.
+ * server answers. Else the file is fetched, and a dropped connection is tried three more times. Where
+ * the server does not say which version it has, the cached copy serves if that fails.
  *
  * @param path Cache key, and the address relative to `baseUrl`.
  * @param timing For tests, which cannot wait.
@@ -84,6 +92,7 @@ export interface LoadOptions {
  */
 export async function loadFromServer(
   path: string,
+  spec: DataSpec,
   baseUrl: URL,
   cache: DatasetCache,
   { signal, onProgress }: LoadOptions,
@@ -109,35 +118,49 @@ export async function loadFromServer(
   };
 
   report({});
-  const cached = await cache.read(path).catch(() => null);
+  const cached = await cache.read(path, spec).catch(() => null);
   signal.throwIfAborted();
-  if (cached) {
-    const version = await askVersion(url, signal);
-    if (version === null || version === cached.version) {
-      report({ rows: cached.dataset.labels.length });
-      return { dataset: cached.dataset, fromCache: true };
-    }
+  const answer = cached && (await askVersion(url, signal));
+  const giveCached = ({ dataset }: CachedDataset) => {
+    report({ stage: 'cache', rows: dataset.labels.length });
+    return { dataset, fromCache: true };
+  };
+  if (cached && answer?.kind === 'silence') return giveCached(cached);
+  if (cached && answer?.kind === 'version' && answer.version === cached.version) {
+    return giveCached(cached);
   }
 
-  for (let attempt = 1; ; attempt++) {
-    report({ stage: 'fetch', loadedBytes: 0, totalBytes: null, rows: 0, attempt });
-    try {
-      const fetched = await fetchCsv(url, file, signal, timing.silenceMs, report);
-      report({ stage: 'keep' });
-      await cache.write(path, fetched).catch(() => {});
-      signal.throwIfAborted();
-      return { dataset: fetched.dataset, fromCache: false };
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof DownloadError || error instanceof DatasetError) throw error;
-      const backoffMs = timing.backoffsMs[attempt - 1];
-      if (backoffMs === undefined) {
-        throw new DownloadError(
-          `${file} could not be loaded: ${describeDrop(error, progress)}, after ${attempt} ${attempt === 1 ? 'try' : 'tries'}. Check the connection and retry.`,
-          { cause: error },
-        );
+  try {
+    const dataset = await fetchPatiently();
+    return { dataset, fromCache: false };
+  } catch (error) {
+    if (cached && answer?.kind === 'untold' && error instanceof DownloadError) {
+      return giveCached(cached);
+    }
+    throw error;
+  }
+
+  async function fetchPatiently(): Promise<Dataset> {
+    for (let attempt = 1; ; attempt++) {
+      report({ stage: 'fetch', loadedBytes: 0, totalBytes: null, rows: 0, attempt });
+      try {
+        const fetched = await fetchCsv(url, spec, file, signal, timing.silenceMs, report);
+        report({ stage: 'keep' });
+        await cache.write(path, fetched).catch(() => {});
+        signal.throwIfAborted();
+        return fetched.dataset;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof DownloadError || error instanceof DatasetError) throw error;
+        const backoffMs = timing.backoffsMs[attempt - 1];
+        if (backoffMs === undefined) {
+          throw new DownloadError(
+            `${file} could not be loaded: ${describeDrop(error, progress)}, after ${attempt} ${attempt === 1 ? 'try' : 'tries'}. Check the connection and retry.`,
+            { cause: error },
+          );
+        }
+        await wait(backoffMs, signal);
       }
-      await wait(backoffMs, signal);
     }
   }
 }
@@ -149,6 +172,7 @@ export async function loadFromServer(
  */
 export async function loadOwnFile(
   file: File,
+  spec: DataSpec,
   { signal, onProgress }: LoadOptions,
 ): Promise<Dataset> {
   signal.throwIfAborted();
@@ -167,7 +191,7 @@ export async function loadOwnFile(
   };
   report({});
   try {
-    return await readCsvStream(file.stream(), file.name, file.size, report);
+    return await readCsvStream(file.stream(), spec, file.name, file.size, report);
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof DatasetError) throw error;
@@ -182,6 +206,7 @@ export async function loadOwnFile(
 /** One try. Throws DownloadError where another would be in vain; any other error is a drop. */
 async function fetchCsv(
   url: URL,
+  spec: DataSpec,
   file: string,
   signal: AbortSignal,
   silenceMs: number,
@@ -216,11 +241,11 @@ async function fetchCsv(
     const length = Number(response.headers.get('content-length') ?? Number.NaN);
     const totalBytes = encoding === 'identity' && Number.isFinite(length) ? length : null;
     report({ totalBytes });
-    const dataset = await readCsvStream(response.body, file, totalBytes, (change) => {
+    const dataset = await readCsvStream(response.body, spec, file, totalBytes, (change) => {
       expectMore();
       report(change);
     });
-    return { version: readVersion(response) ?? 'unknown', dataset };
+    return { version: readVersion(response) ?? '', dataset };
   } finally {
     clearTimeout(timer);
   }
@@ -229,6 +254,7 @@ async function fetchCsv(
 /** Unpacks where the bytes begin as gzip does, parses as they come. */
 async function readCsvStream(
   bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
+  spec: DataSpec,
   file: string,
   totalBytes: number | null,
   report: (change: Partial<DataProgress>) => void,
@@ -262,7 +288,7 @@ async function readCsvStream(
   const isGzip = startsWith(head, [0x1f, 0x8b]);
   const unpacked = isGzip ? all.pipeThrough(new DecompressionStream('gzip')) : all;
 
-  const csv = createCsvReader(file);
+  const csv = createCsvReader(file, spec);
   const decoder = new TextDecoder();
   const reader = unpacked.getReader();
   try {
@@ -316,18 +342,26 @@ function startsWith(bytes: Uint8Array, start: readonly number[]): boolean {
   return start.every((byte, at) => bytes[at] === byte);
 }
 
-/** The version of the file on the server; null where no server tells in time. */
-async function askVersion(url: URL, signal: AbortSignal): Promise<string | null> {
+type VersionAnswer =
+  | { readonly kind: 'version'; readonly version: string }
+  /** The server answers, but not that. */
+  | { readonly kind: 'untold' }
+  /** No server answers in time. */
+  | { readonly kind: 'silence' };
+
+/** Asks the server which version of the file it has. */
+async function askVersion(url: URL, signal: AbortSignal): Promise<VersionAnswer> {
   try {
     const response = await fetch(url, {
       method: 'HEAD',
       cache: 'no-cache',
       signal: AbortSignal.any([signal, AbortSignal.timeout(VERSION_PATIENCE_MS)]),
     });
-    return response.ok ? readVersion(response) : null;
+    const version = response.ok ? readVersion(response) : null;
+    return version === null ? { kind: 'untold' } : { kind: 'version', version };
   } catch {
     signal.throwIfAborted();
-    return null;
+    return { kind: 'silence' };
   }
 }
 

@@ -1,14 +1,14 @@
 /**
- * Owns how a tf.layers model is taken apart into bytes and put together again, and every check
- * between the two: what comes from a file or from storage is built only if it can classify 28 × 28
- * garments, whole, at a size this page can carry.
+ * Takes a tf.layers model apart into bytes and puts it together again, with every check between the
+ * two: what comes from a file or from storage is built only if it can classify images of 28 × 28,
+ * whole, at a size this page can carry.
  */
 import * as tf from '@tensorflow/tfjs';
 import * as v from 'valibot';
-import { NUM_CLASSES, SIDE } from '../fashion.ts';
+import { SIDE } from '../fashion.ts';
+import { MAX_PARAMS } from '../network/spec.ts';
 import { FormatError } from './formatError.ts';
 
-export const MAX_PARAMETERS = 20_000_000;
 /** Values one layer may hand to the next for one picture; far more than any of ours does. */
 const MAX_ACTIVATIONS = 1_000_000;
 const MAX_LAYERS = 1000;
@@ -104,16 +104,17 @@ export function takeApart(model: tf.LayersModel): Promise<ModelParts> {
 /**
  * Checks the parts and builds the model, on the active backend. The caller owns and disposes it;
  * where the parts are refused, nothing is left behind.
- * @returns a model `[null, 28, 28, 1]` → `[null, 10]` whose outputs are probabilities: where the
+ * @param numClasses Values that it is to give for an image.
+ * @returns a model `[null, 28, 28, 1]` → `[null, numClasses]` whose outputs are probabilities: where the
  *   last layer gives plain sums (logits), a softmax is put after it.
  * @throws {FormatError}
  */
-export async function putTogether(parts: ModelParts): Promise<tf.LayersModel> {
+export async function putTogether(parts: ModelParts, numClasses: number): Promise<tf.LayersModel> {
   const topology = checkTopology(parts.topology);
   checkWeights(parts);
   const { model, dispose } = await buildLayers(topology);
   try {
-    checkShapes(model);
+    checkShapes(model, numClasses);
     loadWeights(model, parts);
     return await withProbabilities(model);
   } catch (error) {
@@ -186,7 +187,7 @@ function checkTopology(topology: unknown): object {
 /** Number, bytes and values of the weights, before any of them becomes a tensor. */
 function checkWeights({ weightSpecs, weights }: ModelParts): void {
   const numParams = countParameters(weightSpecs);
-  if (numParams > MAX_PARAMETERS) throw tooManyParameters(numParams);
+  if (numParams > MAX_PARAMS) throw tooManyParameters(numParams);
   const expectedBytes = numParams * BYTES_PER_WEIGHT;
   if (weights.byteLength !== expectedBytes) {
     throw new FormatError(
@@ -226,7 +227,7 @@ async function buildLayers(
 
   layerPrototype.addWeight = function (name, shape, dtype, _initializer, ...rest) {
     numParams += tf.util.sizeFromShape(v.parse(v.array(v.number()), shape));
-    if (numParams > MAX_PARAMETERS) throw tooManyParameters(numParams);
+    if (numParams > MAX_PARAMS) throw tooManyParameters(numParams);
     const variable = addWeight.call(this, name, shape, dtype, zeros, ...rest);
     variables.push(variable);
     return variable;
@@ -252,7 +253,7 @@ async function buildLayers(
   }
 }
 
-function checkShapes(model: tf.LayersModel): void {
+function checkShapes(model: tf.LayersModel, numClasses: number): void {
   const inputs = model.inputs.map(({ shape }) => shape);
   if (inputs.length !== 1 || !isShape(inputs[0], [null, SIDE, SIDE, 1])) {
     throw new FormatError(
@@ -260,9 +261,9 @@ function checkShapes(model: tf.LayersModel): void {
     );
   }
   const outputs = model.outputs.map(({ shape }) => shape);
-  if (outputs.length !== 1 || !isShape(outputs[0], [null, NUM_CLASSES])) {
+  if (outputs.length !== 1 || !isShape(outputs[0], [null, numClasses])) {
     throw new FormatError(
-      `The model gives ${outputs.map(describeShape).join(' and ')}; Atelier needs one value for each of the ten classes, [any, ${NUM_CLASSES}].`,
+      `The model gives ${outputs.map(describeShape).join(' and ')}; Atelier needs one value for each of the ${numClasses} classes, [any, ${numClasses}].`,
     );
   }
   for (const layer of model.layers) {
@@ -313,7 +314,7 @@ async function withProbabilities(model: tf.LayersModel): Promise<tf.LayersModel>
     last?.getClassName() === 'Dense' && (activation === undefined || activation === 'linear');
   if (!isLinear) {
     throw new FormatError(
-      `The ten outputs are not probabilities: for some pictures they do not sum to 1. Let the last layer of the model ("${last?.name}") be a Dense layer with softmax, or one without activation.`,
+      `The outputs are not probabilities: for some pictures they do not sum to 1. Let the last layer of the model ("${last?.name}") be a Dense layer with softmax, or one without activation.`,
     );
   }
   const output = tf.layers.softmax({ axis: -1 }).apply(model.output) as tf.SymbolicTensor;
@@ -332,8 +333,9 @@ async function givesProbabilities(model: tf.LayersModel): Promise<boolean> {
     return [0, 1, pixel / numPixels, pixel & 1][Math.floor(i / numPixels)] ?? 0;
   });
   const values = await predict(model, tf.tensor4d(pictures, [4, SIDE, SIDE, 1]));
-  for (let row = 0; row < values.length; row += NUM_CLASSES) {
-    const probabilities = values.slice(row, row + NUM_CLASSES);
+  const numClasses = values.length / 4;
+  for (let row = 0; row < values.length; row += numClasses) {
+    const probabilities = values.slice(row, row + numClasses);
     const sum = probabilities.reduce((total, value) => total + value, 0);
     const areShares = probabilities.every((value) => value >= 0 && value <= 1 + 1e-5);
     if (!areShares || Math.abs(sum - 1) > 1e-3) return false;
@@ -355,7 +357,7 @@ async function predict(model: tf.LayersModel, input: tf.Tensor4D): Promise<Float
 
 function tooManyParameters(numParams: number): FormatError {
   return new FormatError(
-    `The model has ${numParams.toLocaleString('en')} parameters or more; Atelier takes at most ${MAX_PARAMETERS.toLocaleString('en')}.`,
+    `The model has ${numParams.toLocaleString('en')} parameters or more; Atelier takes at most ${MAX_PARAMS.toLocaleString('en')}.`,
   );
 }
 

@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { strToU8, unzipSync, zipSync } from 'fflate';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CLASS_NAMES } from '../fashion.ts';
-import { makeCard, makeModel, probe } from './fixtures.ts';
+import { FASHION_MNIST } from '../fashion.ts';
+import type { CardNetwork } from '../ml/spec/modelCard.ts';
+import { NETWORK_PRESETS } from '../network/presets.ts';
 import { FormatError } from './formatError.ts';
+import { makeCard, makeModel, probe } from './testing/smallModel.ts';
 import { exportFileName, exportZip, importFiles, type NamedFile } from './zip.ts';
 
 /** A JSON tree that tests may bend. */
@@ -115,6 +117,21 @@ describe('a model that leaves and comes back', () => {
     stock.dispose();
   });
 
+  it('tells other classes apart than those of Fashion-MNIST', async () => {
+    const classNames = Array.from({ length: 12 }, (_, label) => `kind ${label}`);
+    const dataSpec = { id: 'kinds', title: 'Kinds', classNames, files: null };
+    const before = makeModel(1, 12);
+    const expected = probe(before);
+    const zip = await exported(before, makeCard({ dataSpec }));
+    const metadata = JSON.parse(new TextDecoder().decode(unzipSync(zip)['metadata.json']));
+    expect(metadata.classNames).toEqual(classNames);
+    expect(metadata.output.shape).toEqual([null, 12]);
+    const { model, card } = await importFiles([file('kinds.zip', zip)]);
+    expect(card.dataSpec).toEqual(dataSpec);
+    expect(greatestDifference(probe(model), expected)).toBeLessThanOrEqual(1e-6);
+    model.dispose();
+  });
+
   it('takes its calibration along, and reads cards from before there was one', async () => {
     const { calibration } = makeCard();
     const { model, card } = await importFiles([file('model.zip', await exported())]);
@@ -122,7 +139,10 @@ describe('a model that leaves and comes back', () => {
     model.dispose();
 
     const old = await bent(({ metadata }) => {
-      delete (at(metadata ?? undefined, 'card') as { calibration?: Json }).calibration;
+      const card = at(metadata ?? undefined, 'card') as { calibration?: Json; network?: unknown };
+      delete card.calibration;
+      card.network = 'small';
+      Object.assign(at(metadata ?? undefined), { version: 1 });
     });
     const back = await importFiles([old]);
     expect(back.card.calibration).toBeNull();
@@ -138,7 +158,7 @@ describe('a model that leaves and comes back', () => {
   it('says in its metadata what the numbers mean', async () => {
     const files = unzipSync(await exported());
     const metadata = JSON.parse(new TextDecoder().decode(files['metadata.json']));
-    expect(metadata.classNames).toEqual(CLASS_NAMES);
+    expect(metadata.classNames).toEqual(FASHION_MNIST.classNames);
     expect(metadata.input.divideBy).toBe(255);
     expect(metadata.preprocessing.join(' ')).toMatch(/negated/);
     expect(metadata.calibration.probabilities).toMatch(/temperature/);
@@ -393,11 +413,29 @@ describe('a file that is refused', () => {
     const digits = await bent(({ metadata }) => {
       if (metadata) metadata.classNames = [...'0123456789'] as unknown as Json;
     });
-    expect(await refusal([digits])).toMatch(/ten classes of Fashion-MNIST/);
+    expect(await refusal([digits])).toMatch(/0, 1, 2.*in one place and T-shirt\/top, Trouser/);
     const card = await bent(({ metadata }) => {
       at(metadata ?? undefined, 'card').createdAt = 'yesterday' as unknown as Json;
     });
     expect(await refusal([card])).toMatch(/metadata\.json does not pass/);
+  });
+
+  it('refuses what a newer version exported, and says so', async () => {
+    const newer = await bent(({ metadata }) => {
+      Object.assign(at(metadata ?? undefined), { version: 3, card: 'a text now' });
+    });
+    expect(await refusal([newer])).toMatch(/newer version of Atelier.*Reload/);
+  });
+
+  it('refuses a card that tells of another network than the weights are of', async () => {
+    const tellNetwork = (network: CardNetwork) =>
+      bent(({ metadata }) => {
+        Object.assign(at(metadata ?? undefined, 'card'), { network });
+      });
+    const small = NETWORK_PRESETS.small.spec;
+    expect(await refusal([await tellNetwork(small)])).toMatch(/9,098 parameters.*2,026/);
+    const bad = { title: 'Bad', nodes: small.nodes.slice(0, 3) };
+    expect(await refusal([await tellNetwork(bad)])).toMatch(/must give one number for each/);
   });
 
   it('does not open what is too large', async () => {

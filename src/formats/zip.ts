@@ -1,17 +1,18 @@
 /**
- * Owns the model files people take away and bring back: a zip of `model.json` and `weights.bin`,
- * which stock `tf.loadLayersModel` reads, and `metadata.json`, which says what the numbers mean.
+ * The model files people download and import: a zip of `model.json` and `weights.bin`, which stock
+ * `tf.loadLayersModel` reads, and `metadata.json`, which says what the numbers mean.
  */
 import type * as tf from '@tensorflow/tfjs';
 import { strToU8, zipSync } from 'fflate';
 import * as v from 'valibot';
-import { CLASS_NAMES, NUM_CLASSES, SIDE } from '../fashion.ts';
-import { type ModelCard, ModelCardSchema } from '../ml/spec/modelCard.ts';
+import { FASHION_MNIST, SIDE } from '../fashion.ts';
+import { RECORD_VERSION, upgradeCard } from '../ml/spec/cardUpgrades.ts';
+import { type CardNetwork, type ModelCard, ModelCardSchema } from '../ml/spec/modelCard.ts';
+import { MAX_PARAMS, MAX_TITLE_LENGTH, NetworkError, resolveNetwork } from '../network/spec.ts';
 import { isArchive, unpack } from './archive.ts';
 import { FormatError } from './formatError.ts';
 import {
   countParameters,
-  MAX_PARAMETERS,
   parseJson,
   putTogether,
   takeApart,
@@ -22,11 +23,10 @@ const MODEL_FILE = 'model.json';
 const WEIGHTS_FILE = 'weights.bin';
 const METADATA_FILE = 'metadata.json';
 const METADATA_FORMAT = 'atelier-model';
-const METADATA_VERSION = 1;
 
 const MAX_JSON_BYTES = 4_000_000;
 /** Weights of the largest model Atelier takes, and its descriptions. */
-const MAX_TOTAL_BYTES = MAX_PARAMETERS * 4 + 2 * MAX_JSON_BYTES;
+const MAX_TOTAL_BYTES = MAX_PARAMS * 4 + 2 * MAX_JSON_BYTES;
 const MAX_FILES = 1000;
 
 /** A file as the page gets it from the person. `File` fits. */
@@ -46,9 +46,15 @@ const ModelJsonSchema = v.object({
   ),
 });
 
-const MetadataSchema = v.object({
+/** What tells our file from those of others. Its version is that of the card in it. */
+const HeadSchema = v.object({
   format: v.literal(METADATA_FORMAT),
-  version: v.literal(METADATA_VERSION),
+  version: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  classNames: v.unknown(),
+  card: v.unknown(),
+});
+
+const MetadataSchema = v.object({
   classNames: v.array(v.string()),
   card: ModelCardSchema,
 });
@@ -57,8 +63,8 @@ const MetadataSchema = v.object({
 function describe(card: ModelCard) {
   return {
     format: METADATA_FORMAT,
-    version: METADATA_VERSION,
-    classNames: CLASS_NAMES,
+    version: RECORD_VERSION,
+    classNames: card.dataSpec.classNames,
     input: {
       shape: [null, SIDE, SIDE, 1],
       layout: 'batch, row, column, channel',
@@ -67,7 +73,7 @@ function describe(card: ModelCard) {
       black: 0,
     },
     output: {
-      shape: [null, NUM_CLASSES],
+      shape: [null, card.dataSpec.classNames.length],
       meaning: 'The probability of each class, in the order of classNames. They sum to 1.',
     },
     preprocessing: [
@@ -148,19 +154,21 @@ export async function importFiles(
   const weights = joinWeights(contents, paths);
   const metadata = parseMetadata(contents);
 
-  const model = await putTogether({ topology: modelTopology, weightSpecs, weights });
-  const own = {
-    id: crypto.randomUUID(),
-    origin: 'imported',
-    numParams: countParameters(weightSpecs),
-  } as const;
+  const numParams = countParameters(weightSpecs);
+  const { dataSpec, network } = metadata?.card ?? { dataSpec: FASHION_MNIST, network: null };
+  const numClasses = dataSpec.classNames.length;
+  if (network) checkNetwork(network, numClasses, numParams);
+  const parts = { topology: modelTopology, weightSpecs, weights };
+  const model = await putTogether(parts, numClasses);
+  const own = { id: crypto.randomUUID(), origin: 'imported', numParams } as const;
   if (metadata) return { model, card: { ...metadata.card, ...own } };
   const card: ModelCard = {
     ...own,
     name: nameOf(files),
     createdAt: new Date().toISOString(),
-    network: model.name,
+    network: { title: model.name.slice(0, MAX_TITLE_LENGTH) || 'Unknown', nodes: null },
     recipe: null,
+    dataSpec,
     data: null,
     history: [],
     test: null,
@@ -228,22 +236,50 @@ function parseMetadata(contents: Contents): v.InferOutput<typeof MetadataSchema>
   const json = readJson(contents, METADATA_FILE);
   // Teachable Machine, too, writes a file of this name.
   if (!v.is(v.object({ format: v.literal(METADATA_FORMAT) }), json)) return null;
-  const parsed = v.safeParse(MetadataSchema, json);
-  if (!parsed.success) {
+  const head = v.safeParse(HeadSchema, json);
+  if (!head.success) throw wrongMetadata(v.summarize(head.issues));
+  const { version } = head.output;
+  if (version > RECORD_VERSION) {
     throw new FormatError(
-      `${METADATA_FILE} does not pass its checks (${v.summarize(parsed.issues)}). Export the model again, or leave this file out.`,
+      `This model was exported by a newer version of Atelier. Reload the page to get that version, or leave ${METADATA_FILE} out to import the model without what is known of it.`,
     );
   }
-  const { classNames } = parsed.output;
+  const card = upgradeCard(head.output.card, version);
+  const { classNames: named } = head.output;
+  const parsed = v.safeParse(MetadataSchema, { classNames: named, card });
+  if (!parsed.success) throw wrongMetadata(v.summarize(parsed.issues));
+  const { classNames, card: checked } = parsed.output;
+  const expected = checked.dataSpec.classNames;
   if (
-    classNames.length !== NUM_CLASSES ||
-    classNames.some((name, label) => name !== CLASS_NAMES[label])
+    classNames.length !== expected.length ||
+    classNames.some((name, label) => name !== expected[label])
   ) {
-    throw new FormatError(
-      `The model tells ${classNames.join(', ')} apart. Atelier needs the ten classes of Fashion-MNIST in their order: ${CLASS_NAMES.join(', ')}.`,
+    throw wrongMetadata(
+      `it says ${classNames.join(', ')} in one place and ${expected.join(', ')} in another`,
     );
   }
   return parsed.output;
+}
+
+function wrongMetadata(reason: string): FormatError {
+  return new FormatError(
+    `${METADATA_FILE} does not pass its checks (${reason}). Export the model again, or leave this file out.`,
+  );
+}
+
+/** The graph that the card tells must be that of the weights, as far as their number says. */
+function checkNetwork(network: CardNetwork, numClasses: number, numParams: number): void {
+  if (network.nodes === null) return;
+  try {
+    const { params } = resolveNetwork(network, numClasses);
+    if (params === numParams) return;
+    throw wrongMetadata(
+      `its network has ${params.toLocaleString('en')} parameters and the weights are ${numParams.toLocaleString('en')}`,
+    );
+  } catch (error) {
+    if (error instanceof NetworkError) throw wrongMetadata(error.message);
+    throw error;
+  }
 }
 
 /** The weight files one after the other, in the order `model.json` lists them. */

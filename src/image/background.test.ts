@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { estimateBackground, flattenPicture, isPlain, paintBackground } from './background.ts';
-import { paint } from './fixtures.ts';
+import { paint } from './testing/paint.ts';
 
 describe('flattenPicture', () => {
   it('returns an opaque picture as it is', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { cutGarment } from './cut.ts';
-import { paint } from './fixtures.ts';
 import { areaOf } from './mask.ts';
 import type { Picture } from './picture.ts';
+import { paint } from './testing/paint.ts';
 
 const SIDE = 120;
 

@@ -10,9 +10,9 @@ export class PictureError extends Error {
 }
 
 /** 20 MB. */
-export const MAX_PICTURE_BYTES = 20_000_000;
+const MAX_PICTURE_BYTES = 20_000_000;
 /** 25 megapixels, i.e. 100 MB once decoded. */
-export const MAX_PICTURE_PIXELS = 25_000_000;
+const MAX_PICTURE_PIXELS = 25_000_000;
 
 /** What the page decodes, by the names `image-size` has for them. */
 const FORMATS = { png: 'PNG', jpg: 'JPEG', webp: 'WebP', gif: 'GIF', avif: 'AVIF' } as const;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fitToSide, sharpen, spreadLevels } from './fit.ts';
-import { teePixels } from './fixtures.ts';
+import { teePixels } from './testing/paint.ts';
 import { trimToEdges } from './trim.ts';
 
 /** The bounding box of what is lit, as [left, top, right, bottom] in whole pixels. */

@@ -48,12 +48,12 @@ function grow({ width, height, inside }: Mask, radius: number, value: 0 | 1): Ma
   return { width, height, inside: result };
 }
 
-export function dilate(mask: Mask, radius: number): Mask {
+function dilate(mask: Mask, radius: number): Mask {
   return radius > 0 ? grow(mask, radius, 1) : mask;
 }
 
 /** Beyond the picture's edge nothing is outside, so that a garment cut by the edge is not eroded there. */
-export function erode(mask: Mask, radius: number): Mask {
+function erode(mask: Mask, radius: number): Mask {
   return radius > 0 ? grow(mask, radius, 0) : mask;
 }
 
@@ -87,7 +87,7 @@ export function close(mask: Mask, radius: number): Mask {
  * @returns `labels` `[height · width]`, 0 where the pixel is not `value`, else 1-based; and the area
  *   of each label (index 0 unused)
  */
-export function labelRegions(
+function labelRegions(
   { width, inside }: Mask,
   value: 0 | 1,
   neighbours: 4 | 8,

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { paint, teePixels, teeTone } from './fixtures.ts';
 import { normalizePicture } from './normalize.ts';
 import {
   DEFAULT_SETTINGS,
@@ -8,6 +7,7 @@ import {
   type PictureSettings,
   STEP_NAMES,
 } from './picture.ts';
+import { paint, teePixels, teeTone } from './testing/paint.ts';
 
 /** The T enlarged, dark on light or light on dark, somewhere on a larger sheet. */
 function teeOnSheet(

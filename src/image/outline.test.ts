@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { estimateBackground, paintBackground } from './background.ts';
-import { type Color, paint } from './fixtures.ts';
 import { frameOf, guessOutline, readFrame } from './outline.ts';
 import { FRAME_CHANNELS, FRAME_SIDE } from './outlineNetwork.ts';
 import { distanceFrom } from './segment.ts';
+import { type Color, paint } from './testing/paint.ts';
 
 const WIDTH = 160;
 const HEIGHT = 120;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { paint } from './fixtures.ts';
 import { averageArea, shrinkPicture } from './resample.ts';
+import { paint } from './testing/paint.ts';
 
 const whole = (width: number, height: number) => ({ left: 0, top: 0, width, height });
 

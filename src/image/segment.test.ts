@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { estimateBackground } from './background.ts';
-import { paint } from './fixtures.ts';
 import type { Picture } from './picture.ts';
 import { segmentGarment, splitInTwo } from './segment.ts';
+import { paint } from './testing/paint.ts';
 
 const segment = (picture: Picture) =>
   segmentGarment(picture, estimateBackground(picture), 1)?.mask ?? null;

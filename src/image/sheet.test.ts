@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../random.ts';
 import { estimateBackground, paintBackground } from './background.ts';
-import { type Color, paint } from './fixtures.ts';
 import { areaOf, type Mask } from './mask.ts';
 import type { Picture } from './picture.ts';
 import { distanceFrom, splitInTwo } from './segment.ts';
 import { cutFromSheet } from './sheet.ts';
+import { type Color, paint } from './testing/paint.ts';
 
 const SIDE = 120;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { estimateBackground } from './background.ts';
-import { type Color, paint } from './fixtures.ts';
 import { segmentGarment } from './segment.ts';
+import { type Color, paint } from './testing/paint.ts';
 import { fillOutline, mustNegate, toTones } from './tone.ts';
 
 const isGarment = (x: number, y: number) => x >= 12 && x < 88 && y >= 12 && y < 88;

@@ -19,7 +19,7 @@ function lightnessAt({ data }: Picture, i: number): number {
 }
 
 /** Lightness up to which a plain background counts as black in the question of polarity. */
-export const DARK_TO = 90;
+const DARK_TO = 90;
 
 /**
  * Whether the tones must be negated for the garment to come out as in the training data. They were

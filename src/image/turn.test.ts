@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { paint } from './fixtures.ts';
+import { paint } from './testing/paint.ts';
 import { cropPicture, turnBack, turnPicture } from './turn.ts';
 
 const TURNS = [0, 1, 2, 3] as const;

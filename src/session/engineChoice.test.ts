@@ -1,16 +1,18 @@
-/** Drives the real session on played machines: which engine it tries, runs, remembers and changes. */
+/** The whole session on played machines: which engine it tries, runs, remembers and changes. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { BackendName, BackendOption, EngineInfo } from '../engine/backends.ts';
 import { explainBackend, leaveAlone, rankBackends } from '../engine/choice.ts';
 import type { TrainEvent } from '../ml/run/train.ts';
 import type { ModelCard } from '../ml/spec/modelCard.ts';
 import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
+import { findNetworkPreset, NETWORK_PRESETS } from '../network/presets.ts';
+import type { NetworkSpec } from '../network/spec.ts';
 import type { EngineMemory, Settings } from '../store/records.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
+import { openLine } from '../worker/line.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
 import { card, expose } from './fixtures.ts';
 import { createSession, type Session, type SessionParts } from './session.ts';
-import { openLine } from './workers.ts';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -24,6 +26,8 @@ interface Machine {
   readonly software?: readonly BackendName[];
   readonly fingerprint?: string;
 }
+
+const nameOf = (network: NetworkSpec) => findNetworkPreset(network)?.name;
 
 /** What stays in the browser between two visits. */
 interface Kept {
@@ -47,8 +51,7 @@ function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine,
       openLine<DataWorkerApi>(
         expose({
           load: async () => ({ source: 'sample', trainFile: 'train.csv', numTrain: 4, numTest: 0 }),
-          copy: () => ({ pixels: new Uint8Array(784), labels: new Uint8Array(1) }),
-          cancel: () => {},
+          supply: (port: MessagePort) => port.close(),
         }),
         () => {},
         onLost,
@@ -71,17 +74,18 @@ function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine,
           const reason = choice === 'auto' ? explainBackend(first, chances) : 'Your choice.';
           return { choice, active, options, reason, fingerprint } satisfies EngineInfo;
         },
-        async tryTraining(network: string) {
-          log.push(`try ${active} with ${network}`);
+        async tryTraining(network: NetworkSpec) {
+          log.push(`try ${active} with ${nameOf(network)}`);
           const speed = active ? speeds[active] : undefined;
           const imagesPerSecond = typeof speed === 'function' ? await speed() : speed;
           return { imagesPerSecond, warmUpMs: 10 };
         },
         async train(
-          { network }: { network: string },
+          { network }: { network: NetworkSpec },
+          _data: unknown,
           onEvent: (event: TrainEvent) => Promise<void>,
         ) {
-          log.push(`train ${network} on ${active}`);
+          log.push(`train ${nameOf(network)} on ${active}`);
           await onEvent({ kind: 'finished', reason: 'completed', epoch: 1 });
           return card;
         },
@@ -89,7 +93,8 @@ function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine,
         onLost: () => {
           crash = line.fail;
         },
-        setData: () => {},
+        connectData: (port: MessagePort | null) => port?.close(),
+        releaseImage: () => {},
         loadLast: () => null,
         loadShipped: () => ({ ...card, id: 'shipped', origin: 'shipped' }),
         liveCard: () => card,
@@ -163,7 +168,7 @@ describe('the engine of a first visit', () => {
     const emulated: Machine = { speeds: { webgl: 20, simd: 9000 }, software: ['webgl'] };
     const { session, log } = visit(emulated, nothingKept());
     await session.start();
-    await session.train();
+    await session.train(session.formJob());
     expect(log).toEqual(['start simd', 'train classic on simd']);
     await session.tryEngines(false);
     await session.tryEngines(false);
@@ -203,7 +208,7 @@ describe('the engine of a first visit', () => {
   it('is settled before a run that is started at once', async () => {
     const { session, log } = visit(slowCard, nothingKept());
     await session.start();
-    await session.train();
+    await session.train(session.formJob());
     expect(log.slice(-2)).toEqual(['start simd', 'train classic on simd']);
     expect(log.filter((line) => line.startsWith('try'))).toHaveLength(2);
   });
@@ -218,7 +223,7 @@ describe('what was found out', () => {
 
     const second = visit(slowCard, kept);
     await second.session.start();
-    await second.session.train();
+    await second.session.train(second.session.formJob());
     await second.session.tryEngines(false);
     expect(second.log).toEqual(['start simd', 'train classic on simd']);
   });
@@ -248,16 +253,16 @@ describe('what was found out', () => {
     await session.start();
     await vi.waitFor(() => expect(active()).toBe('simd'));
     isDeep = true;
-    session.setNetwork('deep');
-    await session.train();
+    session.setNetwork(NETWORK_PRESETS.deep.spec);
+    await session.train(session.formJob());
     expect(log.slice(4)).toEqual([
       'try webgl with deep',
       'try simd with deep',
       'start webgl',
       'train deep on webgl',
     ]);
-    session.setNetwork('classic');
-    await session.train();
+    session.setNetwork(NETWORK_PRESETS.classic.spec);
+    await session.train(session.formJob());
     expect(log.slice(8)).toEqual(['start simd', 'revive run-1', 'train classic on simd']);
   });
 });
@@ -266,7 +271,7 @@ describe('a change of engines', () => {
   it('brings a live model that is not kept along, as it was', async () => {
     const { session, log } = visit(slowCard, nothingKept());
     await session.start();
-    await session.train();
+    await session.train(session.formJob());
     await session.chooseBackend('webgl');
     expect(log.at(-1)).toBe('revive run-1');
     expect(session.store.getState().model).toEqual({ phase: 'live', card });
@@ -277,7 +282,7 @@ describe('a change of engines', () => {
     await session.start();
     await session.chooseBackend('webgl');
     await session.tryEngines(false);
-    await session.train();
+    await session.train(session.formJob());
     expect(active()).toBe('webgl');
     expect(log.at(-1)).toBe('train classic on webgl');
   });
@@ -289,12 +294,12 @@ describe('a change of engines', () => {
       nothingKept(),
     );
     await session.start();
-    await session.train();
+    await session.train(session.formJob());
     expect(active()).toBe('webgl');
     webgl = 1000;
     await session.tryEngines(true);
     expect(active()).toBe('webgl');
-    await session.train();
+    await session.train(session.formJob());
     expect(active()).toBe('simd');
   });
 
@@ -302,13 +307,13 @@ describe('a change of engines', () => {
     const never = () => new Promise<number>(() => {});
     const { session, log } = visit({ speeds: { webgl: never, simd: 9000 } }, nothingKept());
     await session.start();
-    const whole = session.train();
+    const whole = session.train(session.formJob());
     await vi.waitFor(() => expect(log).toContain('try webgl with classic'));
     session.stop();
     await whole;
     const { training, trials } = session.store.getState();
     expect(training.phase).toBe('idle');
-    expect(trials).toEqual({ phase: 'idle', table: {} });
+    expect(trials).toMatchObject({ phase: 'idle', table: {} });
   });
 });
 
@@ -319,11 +324,11 @@ describe('WebGPU', () => {
     const kept = nothingKept();
     const { session, log, active } = visit(machine, kept);
     await session.start();
-    await session.train();
+    await session.train(session.formJob());
     expect(log).not.toContain('try webgpu with classic');
     await session.setIncludesWebGPU(true);
     expect(log).toContain('try webgpu with classic');
-    await session.train();
+    await session.train(session.formJob());
     expect(active()).toBe('webgpu');
     expect(kept.settings?.includesWebGPU).toBe(true);
   });
@@ -343,7 +348,7 @@ describe('an engine that breaks down again and again', () => {
 
   it('gives way to the next best on retry, which is said beforehand', async () => {
     const settings: Settings = {
-      network: 'classic',
+      network: NETWORK_PRESETS.classic.spec,
       recipe: DEFAULT_RECIPE,
       backend: 'webgl',
       includesWebGPU: false,
@@ -376,7 +381,7 @@ describe('an engine that breaks down again and again', () => {
     await session.retryEngine();
     expect(active()).toBe('simd');
     log.length = 0;
-    await session.train();
+    await session.train(session.formJob());
     expect(log).toEqual(['train classic on simd']);
 
     // The last one broke as well: everything may be tried once more.

@@ -1,72 +1,25 @@
-/** Drives the real session over real Comlink lines; only the threads behind them are played. */
+/**
+ * The whole session over real Comlink lines; only the threads behind them are played. What one part
+ * does by itself is tested beside that part.
+ */
 import { describe, expect, it } from 'vitest';
-import type { DataInfo } from '../data/source.ts';
-import type { EngineInfo } from '../engine/backends.ts';
-import type { Picture } from '../image/picture.ts';
-import type { TrainEvent } from '../ml/run/train.ts';
-import type { ModelCard } from '../ml/spec/modelCard.ts';
 import type { RunSummary } from '../store/records.ts';
 import type { DataWorkerApi } from '../worker/data.worker.ts';
+import { openLine } from '../worker/line.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
-import { card, expose } from './fixtures.ts';
+import {
+  card,
+  dataInfo,
+  engineInfo,
+  evaluation,
+  expose,
+  later,
+  shipped,
+  stateWhen,
+  stepEvent,
+} from './fixtures.ts';
 import { createSession, type SessionParts } from './session.ts';
-import type { Fault, SessionState } from './state.ts';
-import { openLine } from './workers.ts';
-
-const shipped: ModelCard = { ...card, id: 'shipped', origin: 'shipped' };
-
-const engineInfo: EngineInfo = {
-  choice: 'auto',
-  active: 'wasm',
-  options: [],
-  reason: 'For the test.',
-  fingerprint: 'this machine',
-};
-
-const dataInfo: DataInfo = {
-  source: 'sample',
-  trainFile: 'train.csv',
-  testFile: 'test.csv',
-  numTrain: 4,
-  numTest: 2,
-  trainCounts: [4, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-  testCounts: [2, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-  fromCache: false,
-  elapsedMs: 1,
-};
-
-const emptyDataset = () => ({ pixels: new Uint8Array(784), labels: new Uint8Array(1) });
-
-const picture = (side: number): Picture => ({
-  width: side,
-  height: side,
-  data: new Uint8ClampedArray(4 * side * side),
-});
-
-const step = (number: number): TrainEvent => ({
-  kind: 'step',
-  epoch: 1,
-  step: number,
-  loss: 1 / number,
-  accuracy: 0.5,
-  learningRate: 0.001,
-  imagesPerSecond: 100,
-  elapsedMs: number,
-});
-
-const evaluation = {
-  data: 'test.csv',
-  numRows: 2,
-  accuracy: 0.5,
-  loss: 1,
-  confusion: [],
-  perClass: [],
-  predicted: new Uint8Array(2),
-  confidence: new Float32Array(2),
-  reliability: { bins: [], error: 0.1 },
-  calibrated: null,
-  elapsedMs: 1,
-};
+import type { Fault } from './state.ts';
 
 interface Played {
   readonly parts: SessionParts;
@@ -90,8 +43,7 @@ function play(model: Partial<ModelWorkerApi> = {}, data: Partial<DataWorkerApi> 
           expose({
             load: async () => dataInfo,
             loadOwn: async () => dataInfo,
-            cancel: () => {},
-            copy: emptyDataset,
+            supply: (port: MessagePort) => port.close(),
             ...data,
           }),
           () => {},
@@ -103,16 +55,16 @@ function play(model: Partial<ModelWorkerApi> = {}, data: Partial<DataWorkerApi> 
           expose({
             start: async () => engineInfo,
             onLost: () => {},
-            setData: () => {},
+            connectData: (port: MessagePort | null) => port?.close(),
             train: async () => card,
-            evaluate: async () => evaluation,
+            evaluate: async () => ({ evaluation, card, unkept: null }),
             liveCard: () => card,
             pause: () => {},
             resume: () => {},
             stop: () => {},
             loadLast: async () => null,
             loadShipped: async () => shipped,
-            listModels: async () => ({ models: [], unreadable: [] }),
+            listModels: async () => ({ models: [], unreadable: [], newer: null }),
             ...model,
           }),
           () => {},
@@ -139,24 +91,6 @@ function play(model: Partial<ModelWorkerApi> = {}, data: Partial<DataWorkerApi> 
   return played;
 }
 
-/** Resolves with the first state that fits. */
-function stateWhen(
-  session: ReturnType<typeof createSession>,
-  fits: (state: SessionState) => boolean,
-): Promise<SessionState> {
-  return new Promise((resolve) => {
-    const check = (state: SessionState) => {
-      if (!fits(state)) return false;
-      resolve(state);
-      return true;
-    };
-    if (check(session.store.getState())) return;
-    const unsubscribe = session.store.subscribe((state) => {
-      if (check(state)) unsubscribe();
-    });
-  });
-}
-
 describe('start', () => {
   it('brings the shipped model to life where no model was used before', async () => {
     const session = createSession(play().parts);
@@ -165,22 +99,6 @@ describe('start', () => {
     expect(state.engine).toEqual({ phase: 'ready', info: engineInfo });
     expect(state.model).toEqual({ phase: 'live', card: shipped });
     expect(state.data.phase).toBe('idle');
-  });
-
-  it('takes the shipped model and says why where the one used last cannot be read', async () => {
-    const { parts } = play({
-      loadLast: async () => {
-        throw new Error('“Coats” is damaged and cannot be used.');
-      },
-    });
-    const session = createSession(parts);
-    await session.start();
-    const { model, library } = session.store.getState();
-    expect(model).toEqual({ phase: 'live', card: shipped });
-    expect(library).toMatchObject({
-      phase: 'ready',
-      fault: { message: '“Coats” is damaged and cannot be used.' },
-    });
   });
 
   it('says why where no backend starts', async () => {
@@ -197,71 +115,6 @@ describe('start', () => {
   });
 });
 
-describe('data', () => {
-  it('does not take a load that was cancelled for the choice', async () => {
-    let kept: string | null = null;
-    const played = play(
-      {},
-      {
-        load: async (source) => {
-          if (source === 'sample') return dataInfo;
-          throw new DOMException('Cancelled.', 'AbortError');
-        },
-      },
-    );
-    const session = createSession({
-      ...played.parts,
-      settings: {
-        ...played.parts.settings,
-        writeSettings: async ({ source }) => {
-          kept = source;
-        },
-      },
-    });
-    await session.start();
-    await session.loadData('sample');
-    await session.loadData('full');
-    expect(session.store.getState().data).toMatchObject({ phase: 'ready' });
-    expect(kept).toBe('sample');
-  });
-
-  it('keeps the data in use where loading other data fails', async () => {
-    const { parts } = play(
-      {},
-      {
-        loadOwn: async () => {
-          throw new Error('mine.csv, row 3, column 5: "x" is not a whole number.');
-        },
-      },
-    );
-    const session = createSession(parts);
-    await session.start();
-    await session.loadData('sample');
-    await session.loadOwnData('train', new File(['x'], 'mine.csv'));
-    const { data } = session.store.getState();
-    expect(data).toMatchObject({ phase: 'failed', source: 'own', previous: dataInfo });
-  });
-
-  it('falls back to the sample, saying so, where the full set is not there', async () => {
-    const { parts } = play(
-      {},
-      {
-        load: async (source) => {
-          if (source === 'full') throw new Error('Not found.');
-          return dataInfo;
-        },
-      },
-    );
-    const session = createSession(parts);
-    await session.start();
-    await session.train();
-    const { data, training } = session.store.getState();
-    expect(data).toMatchObject({ phase: 'ready', info: { source: 'sample' } });
-    expect(data.phase === 'ready' && data.note).toContain('Not found.');
-    expect(training.phase).not.toBe('failed');
-  });
-});
-
 describe('train', () => {
   it('collects what the run tells, keeps the run and evaluates', async () => {
     const record = {
@@ -273,7 +126,7 @@ describe('train', () => {
       elapsedMs: 10,
     };
     const played = play({
-      train: async (_request, onEvent) => {
+      train: async (_request, _data, onEvent) => {
         await onEvent({
           kind: 'preparing',
           numTrain: 3,
@@ -281,7 +134,7 @@ describe('train', () => {
           stepsPerEpoch: 3,
           epochs: 1,
         });
-        for (let number = 1; number <= 3; number++) await onEvent(step(number));
+        for (let number = 1; number <= 3; number++) await onEvent(stepEvent(number));
         await onEvent({ kind: 'epoch', record, isBest: true });
         await onEvent({ kind: 'finished', reason: 'completed', epoch: 1 });
         return card;
@@ -289,7 +142,7 @@ describe('train', () => {
     });
     const session = createSession(played.parts);
     await session.start();
-    await session.train();
+    await session.train(session.formJob());
     const state = session.store.getState();
     expect(state.training).toMatchObject({ phase: 'finished', reason: 'completed' });
     const run = state.training.phase === 'finished' ? state.training.run : null;
@@ -300,155 +153,17 @@ describe('train', () => {
     expect(played.runs.at(0)?.history).toEqual([record]);
   });
 
-  it('thins the chart of a long run to at most 300 points, the newest kept', async () => {
-    const { parts } = play({
-      train: async (_request, onEvent) => {
-        for (let number = 1; number <= 1000; number++) await onEvent(step(number));
-        await onEvent({ kind: 'finished', reason: 'completed', epoch: 1 });
-        return card;
-      },
-    });
-    const session = createSession(parts);
-    await session.start();
-    await session.train();
-    const { training } = session.store.getState();
-    const points = training.phase === 'finished' ? training.run.trainPoints : [];
-    expect(points.length).toBeGreaterThan(100);
-    expect(points.length).toBeLessThanOrEqual(300);
-    expect(points.at(-1)?.step).toBe(1000);
-  });
-
-  it('pauses, resumes and stops through the worker', async () => {
-    const heard: string[] = [];
-    let over = () => {};
-    const { parts } = play({
-      train: (_request, onEvent) =>
-        new Promise((resolve) => {
-          void onEvent(step(1));
-          over = () => {
-            void onEvent({ kind: 'finished', reason: 'stopped', epoch: 0 });
-            resolve(card);
-          };
-        }),
-      pause: () => void heard.push('pause'),
-      resume: () => void heard.push('resume'),
-      stop: () => {
-        heard.push('stop');
-        over();
-      },
-    });
-    const session = createSession(parts);
-    await session.start();
-    const whole = session.train();
-    await stateWhen(session, (state) => state.training.phase === 'training');
-    session.pause();
-    expect(session.store.getState().training.phase).toBe('paused');
-    session.resume();
-    expect(session.store.getState().training.phase).toBe('training');
-    session.stop();
-    expect(session.store.getState().training.phase).toBe('stopping');
-    await whole;
-    expect(session.store.getState().training).toMatchObject({
-      phase: 'finished',
-      reason: 'stopped',
-    });
-    expect(heard).toEqual(['pause', 'resume', 'stop']);
-  });
-
-  it('goes on where the model cannot be kept, and says so', async () => {
-    const { parts } = play({
-      train: async (_request, onEvent, onUnkept) => {
-        await onUnkept?.({ name: 'StorageError', message: 'The browser has no room left.' });
-        await onEvent({ kind: 'finished', reason: 'completed', epoch: 1 });
-        return card;
-      },
-    });
-    const session = createSession(parts);
-    await session.start();
-    await session.train();
-    const { training, library } = session.store.getState();
-    expect(training.phase).toBe('finished');
-    expect(library).toMatchObject({ phase: 'ready', fault: { message: /no room/ } });
-  });
-
-  it('heeds a stop that comes before the run has begun', async () => {
-    let numRuns = 0;
-    const { parts } = play(
-      {
-        train: async () => {
-          numRuns++;
-          return card;
-        },
-      },
-      {
-        copy: () => {
-          session.stop();
-          return emptyDataset();
-        },
-      },
-    );
-    const session = createSession(parts);
-    await session.start();
-    await session.train();
-    expect(session.store.getState().training.phase).toBe('idle');
-    expect(numRuns).toBe(0);
-  });
-
-  it('starts once where Train is pressed again after a stop, the data still on its way', async () => {
-    let numRuns = 0;
-    let numLoads = 0;
-    let abort = () => {};
-    const { parts } = play(
-      {
-        train: async () => {
-          numRuns++;
-          return card;
-        },
-      },
-      {
-        load: () => {
-          if (++numLoads > 1) return Promise.resolve(dataInfo);
-          return new Promise((_, reject) => {
-            abort = () => reject(new DOMException('Cancelled.', 'AbortError'));
-          });
-        },
-        cancel: () => abort(),
-      },
-    );
-    const session = createSession(parts);
-    await session.start();
-    const first = session.train();
-    await stateWhen(session, ({ data }) => data.phase === 'loading');
-    session.stop();
-    await Promise.all([first, session.train()]);
-    expect([numLoads, numRuns]).toEqual([2, 1]);
-  });
-
-  it('tells of a run that failed and keeps the weights that are left', async () => {
-    const { parts } = play({
-      train: async () => {
-        throw new Error('The loss became NaN.');
-      },
-    });
-    const session = createSession(parts);
-    await session.start();
-    await session.train();
-    const { training, model } = session.store.getState();
-    expect(training).toMatchObject({ phase: 'failed', fault: { message: 'The loss became NaN.' } });
-    expect(model).toEqual({ phase: 'live', card });
-  });
-
   it('ends the run, says why and starts anew where the worker dies', async () => {
     const played = play({
-      train: (_request, onEvent) => {
-        void onEvent(step(1));
+      train: (_request, _data, onEvent) => {
+        void onEvent(stepEvent(1));
         return new Promise(() => {});
       },
     });
     const session = createSession(played.parts);
     await session.start();
-    const whole = session.train();
-    await stateWhen(session, (state) => state.training.phase === 'training');
+    const whole = session.train(session.formJob());
+    await stateWhen(session.store, (state) => state.training.phase === 'training');
     played.crashModelWorker('The graphics driver reset.');
     await whole;
     const { training } = session.store.getState();
@@ -457,7 +172,7 @@ describe('train', () => {
       'graphics driver reset',
     );
     expect(played.numModelWorkers).toBe(2);
-    const again = await stateWhen(session, (state) => state.engine.phase === 'ready');
+    const again = await stateWhen(session.store, (state) => state.engine.phase === 'ready');
     expect(again.training.phase).toBe('failed');
   });
 
@@ -471,59 +186,9 @@ describe('train', () => {
     const session = createSession(played.parts);
     await session.start();
     tell({ name: 'EngineError', message: 'WebGL context lost.' });
-    await stateWhen(session, (state) => state.engine.phase === 'starting');
-    await stateWhen(session, (state) => state.engine.phase === 'ready');
+    await stateWhen(session.store, (state) => state.engine.phase === 'starting');
+    await stateWhen(session.store, (state) => state.engine.phase === 'ready');
     expect(played.numModelWorkers).toBe(2);
-  });
-});
-
-describe('evaluate', () => {
-  it('gives no figures to a model that took the place of the one evaluated', async () => {
-    let begin = () => {};
-    let finish = () => {};
-    const begun = new Promise<void>((resolve) => {
-      begin = resolve;
-    });
-    let live = shipped;
-    const { parts } = play({
-      liveCard: () => live,
-      loadModel: async () => {
-        live = card;
-        return card;
-      },
-      evaluate: () =>
-        new Promise((resolve) => {
-          finish = () => resolve(evaluation);
-          begin();
-        }),
-    });
-    const session = createSession(parts);
-    await session.start();
-    await session.loadData('sample');
-    const whole = session.evaluate();
-    await begun;
-    await session.loadModel(card.id);
-    finish();
-    await whole;
-    const state = session.store.getState();
-    expect(state.evaluation.phase).toBe('idle');
-    expect(state.model).toEqual({ phase: 'live', card });
-  });
-
-  it('is not for ever under way where a run has put another model in place', async () => {
-    let live = shipped;
-    const { parts } = play({
-      liveCard: () => live,
-      evaluate: async () => {
-        live = card;
-        return evaluation;
-      },
-    });
-    const session = createSession(parts);
-    await session.start();
-    await session.loadData('sample');
-    await session.evaluate();
-    expect(session.store.getState().evaluation.phase).toBe('idle');
   });
 });
 
@@ -543,122 +208,24 @@ describe('a model worker that dies again and again', () => {
   });
 });
 
-describe('classify', () => {
-  it('answers the latest picture; those overtaken get null', async () => {
-    const seen: number[] = [];
+describe('a change of models', () => {
+  it('ends an evaluation under way and takes its figures away', async () => {
+    const begun = later<AbortSignal>();
     const { parts } = play({
-      classify: async ({ width }) => {
-        seen.push(width);
-        return { kind: 'blank', steps: [], verdict: { kind: 'cannotSay', reason: 'blank' } };
+      evaluate: (_data, _onProgress, signal) => {
+        begun.resolve(signal);
+        return new Promise(() => {});
       },
-    });
-    const session = createSession(parts);
-    await session.start();
-    const answers = await Promise.all([1, 2, 3, 4].map((side) => session.classify(picture(side))));
-    expect(answers.map((answer) => answer?.kind ?? null)).toEqual(['blank', null, null, 'blank']);
-    expect(seen).toEqual([1, 4]);
-  });
-});
-
-describe('calibrate', () => {
-  const calibration = { data: 'train.csv', numRows: 10, temperature: 1.5, familiarity: null };
-
-  it('puts what was found on the live card and measures the model anew', async () => {
-    let live: ModelCard = shipped;
-    let numEvaluations = 0;
-    const { parts } = play({
-      calibrate: async () => {
-        live = { ...live, calibration };
-        return live;
-      },
-      liveCard: () => live,
-      evaluate: async () => {
-        numEvaluations++;
-        return evaluation;
-      },
-    });
-    const session = createSession(parts);
-    await session.start();
-    await session.loadData('sample');
-    await session.calibrate();
-    const { model, calibration: state } = session.store.getState();
-    expect(model).toMatchObject({ phase: 'live', card: { id: 'shipped', calibration } });
-    expect(state).toEqual({ phase: 'idle' });
-    expect(numEvaluations).toBe(1);
-    expect(session.store.getState().evaluation.phase).toBe('ready');
-  });
-
-  it('measures nothing where another model took its place meanwhile', async () => {
-    let numEvaluations = 0;
-    const { parts } = play({
       loadModel: async () => card,
-      calibrate: async () => {
-        await session.loadModel(card.id);
-        return card;
-      },
-      evaluate: async () => {
-        numEvaluations++;
-        return evaluation;
-      },
     });
     const session = createSession(parts);
     await session.start();
     await session.loadData('sample');
-    await session.calibrate();
-    expect(session.store.getState().model).toEqual({ phase: 'live', card });
-    expect(numEvaluations).toBe(0);
-  });
-
-  it('tells why it could not', async () => {
-    const { parts } = play({
-      calibrate: async () => {
-        throw new Error('Which rows were held out is not known.');
-      },
-    });
-    const session = createSession(parts);
-    await session.start();
-    await session.loadData('sample');
-    await session.calibrate();
-    expect(session.store.getState().calibration).toMatchObject({
-      phase: 'failed',
-      fault: { message: 'Which rows were held out is not known.' },
-    });
-    await session.loadShippedModel();
-    expect(session.store.getState().calibration).toEqual({ phase: 'idle' });
-  });
-});
-
-describe('lookalikes', () => {
-  it('gives the training data to the model worker once, then asks it', async () => {
-    const given: string[] = [];
-    const found = { pixels: new Uint8Array(784), rows: new Uint32Array([3]), numCompared: 4 };
-    const { parts } = play({
-      setData: (part) => {
-        given.push(part);
-      },
-      lookalikes: async () => found,
-    });
-    const session = createSession(parts);
-    await session.start();
-    await session.loadData('sample');
-    expect(await session.lookalikes(new Uint8Array(784), 3)).toEqual(found);
-    expect(await session.lookalikes(new Uint8Array(784), 4)).toEqual(found);
-    expect(given).toEqual(['train']);
-  });
-});
-
-describe('models', () => {
-  it('reports what storage refuses and leaves the live model and the list as they were', async () => {
-    const { parts } = play({
-      saveModel: async () => {
-        throw new Error('The browser has no room left. Nothing was saved.');
-      },
-    });
-    const session = createSession(parts);
-    await session.start();
-    await session.saveModel('Mine');
-    const { library, model } = session.store.getState();
-    expect(library).toMatchObject({ phase: 'ready', fault: { message: /no room/ } });
-    expect(model).toEqual({ phase: 'live', card: shipped });
+    const whole = session.evaluate();
+    const signal = await begun.promise;
+    expect(await session.loadModel(card.id)).toEqual({ ok: true, value: card });
+    expect(await whole).toMatchObject({ ok: false, fault: { name: 'AbortError' } });
+    await expect.poll(() => signal.aborted).toBe(true);
+    expect(session.store.getState().evaluation.phase).toBe('idle');
   });
 });

@@ -1,13 +1,12 @@
 /**
- * Owns the trials of engines: each trains for a moment in a worker of its own, which is ended
- * afterwards. The live model goes on answering meanwhile, and what a driver breaks is thrown away.
+ * Trials of engines: each trains for a moment in a worker of its own, which is ended afterwards. The
+ * current model goes on answering meanwhile, and what a driver breaks is thrown away.
  */
 import type { BackendName, Trial } from '../engine/backends.ts';
-import type { NetworkName } from '../ml/spec/network.ts';
-import type { Recipe } from '../ml/spec/recipe.ts';
 import type { TrialTable } from '../store/records.ts';
+import type { WorkerLine } from '../worker/line.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
-import type { WorkerLine, WorkerLostError } from './workers.ts';
+import type { Workload } from './job.ts';
 
 /** Training time of all trials together, after the first step of each. */
 const BUDGET_MS = 2000;
@@ -21,17 +20,11 @@ const PATIENCE_MS = 10_000;
 /** Workloads remembered; the oldest gives way. */
 const MAX_WORKLOADS = 30;
 
-/** Names what trials hold for, e.g. "classic@128". */
-export function workloadOf(network: NetworkName, { batchSize }: Pick<Recipe, 'batchSize'>): string {
-  return `${network}@${batchSize}`;
-}
-
 export interface TrialPlan {
   readonly backends: readonly BackendName[];
-  readonly network: NetworkName;
-  readonly recipe: Recipe;
+  readonly workload: Workload;
   /** Starts a worker for one trial. */
-  open(onLost: (error: WorkerLostError) => void): WorkerLine<ModelWorkerApi>;
+  open(): WorkerLine<ModelWorkerApi>;
   /** Hears of each trial before it begins. */
   onBegin(backend: BackendName): void;
   /** Ends the trial under way; nothing comes of it. */
@@ -53,9 +46,9 @@ export async function tryBackends(plan: TrialPlan): Promise<ReadonlyMap<BackendN
 async function tryBackend(
   backend: BackendName,
   shareMs: number,
-  { network, recipe, open, signal }: TrialPlan,
+  { workload: { network, recipe }, open, signal }: TrialPlan,
 ): Promise<Trial> {
-  const line = open(() => {});
+  const line = open();
   const end = () => line.end();
   signal.addEventListener('abort', end);
   const timer = setTimeout(

@@ -1,6 +1,7 @@
 /**
- * Owns the one IndexedDB database, 'atelier': its schema and versions, the connection, and what a
- * failure of storage means in words. Values come back as `unknown`: whoever reads one checks it.
+ * The one IndexedDB database, 'atelier': its schema and versions, the connection, and what a failure
+ * of storage means in words. Values come back as `unknown`: `upgrades.ts` brings a record up to this
+ * version and checks it.
  */
 import {
   type DBSchema,
@@ -40,6 +41,8 @@ export type StorageFailure =
   | 'missing'
   /** What is there does not pass its checks. */
   | 'corrupt'
+  /** What is there was written by a newer version of Atelier. */
+  | 'newer'
   | 'failed';
 
 /** Storage could not do what was asked. The message says what that means and what to do. */

@@ -2,7 +2,8 @@ import 'fake-indexeddb/auto';
 import { deleteDB, openDB } from 'idb';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { CachedDataset } from '../data/source.ts';
-import { makePixels } from '../formats/fixtures.ts';
+import { FASHION_MNIST } from '../fashion.ts';
+import { makePixels } from '../formats/testing/smallModel.ts';
 import { closeDatabase } from './database.ts';
 import { datasetCache } from './datasets.ts';
 
@@ -16,7 +17,10 @@ afterEach(async () => {
 
 function makeEntry(numRows: number): CachedDataset {
   const labels = Uint8Array.from({ length: numRows }, (_, i) => i % 10);
-  return { version: '"etag"', dataset: { pixels: makePixels(numRows), labels } };
+  return {
+    version: '"etag"',
+    dataset: { pixels: makePixels(numRows), labels, spec: FASHION_MNIST },
+  };
 }
 
 async function tamper(change: (entry: { pixels: Uint8Array; labels: Uint8Array }) => unknown) {
@@ -27,13 +31,13 @@ async function tamper(change: (entry: { pixels: Uint8Array; labels: Uint8Array }
 
 describe('the kept data', () => {
   it('comes back as it was', async () => {
-    expect(await datasetCache.read(KEY)).toBeNull();
+    expect(await datasetCache.read(KEY, FASHION_MNIST)).toBeNull();
     const entry = makeEntry(20);
     await datasetCache.write(KEY, entry);
-    expect(await datasetCache.read(KEY)).toEqual(entry);
+    expect(await datasetCache.read(KEY, FASHION_MNIST)).toEqual(entry);
     const other = makeEntry(5);
     await datasetCache.write(KEY, other);
-    expect(await datasetCache.read(KEY)).toEqual(other);
+    expect(await datasetCache.read(KEY, FASHION_MNIST)).toEqual(other);
   });
 
   it('counts as absent where anything about it changed', async () => {
@@ -47,7 +51,7 @@ describe('the kept data', () => {
     for (const change of changes) {
       await datasetCache.write(KEY, makeEntry(20));
       await tamper(change);
-      expect(await datasetCache.read(KEY)).toBeNull();
+      expect(await datasetCache.read(KEY, FASHION_MNIST)).toBeNull();
     }
   });
 
@@ -56,6 +60,6 @@ describe('the kept data', () => {
       throw new DOMException('No room.', 'QuotaExceededError');
     });
     await datasetCache.write(KEY, makeEntry(3));
-    expect(await datasetCache.read(KEY)).toBeNull();
+    expect(await datasetCache.read(KEY, FASHION_MNIST)).toBeNull();
   });
 });

@@ -1,12 +1,14 @@
 /**
- * Owns the parsed data files kept in IndexedDB, so that a second visit has them at once. A cache:
- * anything doubtful in it counts as absent, and it gives way when models need the room.
+ * The parsed data files kept in IndexedDB, so that a second visit has them at once. A cache: anything
+ * doubtful in it counts as absent, and it gives way when models need the room.
  */
 import * as v from 'valibot';
+import type { DataSpec } from '../data/dataSpec.ts';
 import type { CachedDataset, DatasetCache } from '../data/source.ts';
-import { NUM_CLASSES, PIXELS } from '../fashion.ts';
+import { PIXELS } from '../fashion.ts';
 import { crc32 } from '../formats/crc32.ts';
 import { StorageError, withDatabase, writeAtOnce } from './database.ts';
+import { isNewer, readRecord, stamp } from './upgrades.ts';
 
 const BytesSchema = v.custom<Uint8Array>((value) => value instanceof Uint8Array);
 const KeptDatasetSchema = v.object({
@@ -20,18 +22,18 @@ type KeptDataset = v.InferOutput<typeof KeptDatasetSchema>;
 
 /** The cache `data/source.ts` asks for. Over quota an entry is simply not kept. */
 export const datasetCache: DatasetCache = {
-  async read(key: string): Promise<CachedDataset | null> {
+  async read(key: string, spec: DataSpec): Promise<CachedDataset | null> {
     const value = await withDatabase('read the data kept from the last visit', (database) =>
       database.get('datasets', key),
     );
-    const parsed = v.safeParse(KeptDatasetSchema, value);
-    if (!parsed.success) return null;
-    const { version, pixels, labels, checksum } = parsed.output;
+    const reading = readRecord('dataset', KeptDatasetSchema, value);
+    if (reading.kind !== 'read') return null;
+    const { version, pixels, labels, checksum } = reading.record;
     const isWhole =
       pixels.length === labels.length * PIXELS &&
       checksumOf(pixels, labels) === checksum &&
-      labels.every((label) => label < NUM_CLASSES);
-    return isWhole ? { version, dataset: { pixels, labels } } : null;
+      labels.every((label) => label < spec.classNames.length);
+    return isWhole ? { version, dataset: { pixels, labels, spec } } : null;
   },
 
   async write(key: string, { version, dataset }: CachedDataset): Promise<void> {
@@ -43,7 +45,11 @@ export const datasetCache: DatasetCache = {
         writeAtOnce(
           database,
           ['datasets'],
-          (transaction) => transaction.objectStore('datasets').put(kept, key),
+          async (transaction) => {
+            const datasets = transaction.objectStore('datasets');
+            if (isNewer(await datasets.get(key))) return;
+            await datasets.put(stamp(kept), key);
+          },
           'relaxed',
         ),
       );

@@ -1,6 +1,6 @@
 /**
- * Owns the models kept in IndexedDB: saving that says "saved" only after reading back, loading
- * that believes nothing it reads, and deleting that can be undone.
+ * The models kept in IndexedDB: saving that says "saved" only after reading back, loading that checks
+ * whatever it reads, and deleting that can be undone.
  *
  * (TensorFlow.js' own `indexeddb://` handler resolves before its transaction completes, so over
  * quota it reports success and the model is lost.)
@@ -17,7 +17,9 @@ import {
 } from '../formats/layersModel.ts';
 import { MAX_NAME_LENGTH, type ModelCard, ModelCardSchema } from '../ml/spec/modelCard.ts';
 import { type AtelierDatabase, StorageError, withDatabase, writeAtOnce } from './database.ts';
-import type { Library, StoredModel, UnreadableModel } from './records.ts';
+import type { Library, NewerRecords, StoredModel, UnreadableModel } from './records.ts';
+import { SETTINGS_KEY } from './settings.ts';
+import { isNewer, newer, type Reading, readRecord, refuseNewer, stamp } from './upgrades.ts';
 
 /** A deletion can be undone for this long at least; the next start after it makes it final. */
 const UNDO_MS = 10 * 60_000;
@@ -48,7 +50,7 @@ const KeptModelSchema = v.object({
 }) satisfies v.GenericSchema<unknown, KeptModel>;
 
 /**
- * All kept models, most recent first, and those that fail their checks.
+ * All kept models, most recent first, those that fail their checks, and what a newer version keeps.
  * @throws {StorageError}
  */
 export function listModels(): Promise<Library> {
@@ -62,13 +64,34 @@ export function listModels(): Promise<Library> {
     const unreadable: UnreadableModel[] = [];
     values.forEach((value, i) => {
       if (isDeleted(value)) return;
-      const parsed = v.safeParse(KeptModelSchema, value);
-      if (parsed.success) models.push(toStoredModel(parsed.output));
-      else unreadable.push({ id: ids[i] ?? '', reason: v.summarize(parsed.issues) });
+      const reading = readModelRecord(value);
+      if (reading.kind === 'read') models.push(toStoredModel(reading.record));
+      else if (reading.kind === 'damaged') {
+        unreadable.push({ id: ids[i] ?? '', reason: reading.reason });
+      }
     });
     models.sort((a, b) => b.card.createdAt.localeCompare(a.card.createdAt));
-    return { models, unreadable };
+    return { models, unreadable, newer: await findNewer(database) };
   });
+}
+
+async function findNewer(database: AtelierDatabase): Promise<NewerRecords | null> {
+  const transaction = database.transaction(['models', 'runs', 'settings']);
+  const [models, runs, settings] = await Promise.all([
+    transaction.objectStore('models').getAll(),
+    transaction.objectStore('runs').getAll(),
+    transaction.objectStore('settings').get(SETTINGS_KEY),
+  ]);
+  const found: NewerRecords = {
+    numModels: models.filter((value) => isNewer(value) && !isDeleted(value)).length,
+    numRuns: runs.filter(isNewer).length,
+    hasSettings: isNewer(settings),
+  };
+  return found.numModels + found.numRuns > 0 || found.hasSettings ? found : null;
+}
+
+function readModelRecord(value: unknown): Reading<KeptModel> {
+  return readRecord('model', KeptModelSchema, value);
 }
 
 /**
@@ -92,10 +115,10 @@ export async function saveModel(
     checksum: crc32(weights),
     deletedAt: null,
   };
-  const parsed = v.safeParse(KeptModelSchema, kept);
-  if (!parsed.success) {
+  const reading = readModelRecord(stamp(kept));
+  if (reading.kind === 'damaged') {
     // It could not be read again.
-    const reason = v.summarize(parsed.issues);
+    const { reason } = reading;
     throw new StorageError(
       'failed',
       `“${card.name}” was not saved, its card is not valid: ${reason}`,
@@ -124,8 +147,8 @@ export async function saveModel(
 
 /**
  * Loads a kept model and makes it the one used last. The caller owns and disposes it.
- * @throws {StorageError} reason 'missing', or 'corrupt' where it fails a check: layers, number and
- *   length of the weights, checksum, values that are finite.
+ * @throws {StorageError} reason 'missing', 'newer', or 'corrupt' where it fails a check: layers,
+ *   number and length of the weights, checksum, values that are finite.
  */
 export async function loadModel(id: string): Promise<{ model: tf.LayersModel; card: ModelCard }> {
   const loaded = await readModel(id);
@@ -210,15 +233,17 @@ export function checkName(name: string): string {
 /**
  * Takes a model out of the list. `restoreModel` brings it back until `purgeDeleted` or the need
  * for room makes it final. A record that cannot be read goes at once.
- * @throws {StorageError}
+ * @throws {StorageError} reason 'newer' for the record of a newer version.
  */
 export async function deleteModel(id: string): Promise<void> {
   await withDatabase('delete the model', (database) =>
     writeAtOnce(database, ['models', 'weights'], async (transaction) => {
       const models = transaction.objectStore('models');
-      const parsed = v.safeParse(KeptModelSchema, await models.get(id));
-      if (parsed.success) {
-        await models.put({ ...parsed.output, deletedAt: Date.now() }, id);
+      const value = await models.get(id);
+      const reading = readModelRecord(value);
+      refuseNewer(value, 'This model');
+      if (reading.kind === 'read') {
+        await models.put(stamp({ ...reading.record, deletedAt: Date.now() }), id);
       } else {
         await Promise.all([models.delete(id), transaction.objectStore('weights').delete(id)]);
       }
@@ -228,12 +253,12 @@ export async function deleteModel(id: string): Promise<void> {
 
 /** @throws {StorageError} reason 'missing' where the deletion is final. */
 export async function restoreModel(id: string): Promise<void> {
-  await withDatabase('bring the model back', (database) =>
+  await withDatabase('undo the deletion', (database) =>
     writeAtOnce(database, ['models'], async (transaction) => {
       const models = transaction.objectStore('models');
-      const parsed = v.safeParse(KeptModelSchema, await models.get(id));
-      if (!parsed.success) throw missing();
-      await models.put({ ...parsed.output, deletedAt: null }, id);
+      const reading = readModelRecord(await models.get(id));
+      if (reading.kind !== 'read') throw missing();
+      await models.put(stamp({ ...reading.record, deletedAt: null }), id);
     }),
   );
 }
@@ -246,7 +271,10 @@ export async function restoreModel(id: string): Promise<void> {
  */
 export function purgeDeleted(before = Date.now() - UNDO_MS): Promise<number> {
   return withDatabase('clear away deleted models', (database) =>
-    dropModels(database, (value) => isDeleted(value) && value.deletedAt < before),
+    dropModels(
+      database,
+      (value) => !isNewer(value) && isDeleted(value) && value.deletedAt < before,
+    ),
   );
 }
 
@@ -255,8 +283,9 @@ function writeModel(wanted: KeptModel, weights: Uint8Array<ArrayBuffer>): Promis
   const { id } = wanted.card;
   return withDatabase('save the model', async (database) => {
     const before = await readRecords(database, id);
+    refuseNewer(before.kept, 'A model of this id');
     const wasNamed = before.kept !== undefined && !isLatest(before.kept);
-    const kept: KeptModel = wasNamed ? { ...wanted, kind: 'named' } : wanted;
+    const kept = stamp<KeptModel>(wasNamed ? { ...wanted, kind: 'named' } : wanted);
     await writeRecords(database, id, { kept, weights: weights.buffer, lastUsed: id });
 
     const after = await readRecords(database, id);
@@ -269,7 +298,7 @@ function writeModel(wanted: KeptModel, weights: Uint8Array<ArrayBuffer>): Promis
       );
     }
     if (kept.kind === 'latest') {
-      await dropModels(database, (value, key) => key !== id && isLatest(value));
+      await dropModels(database, (value, key) => key !== id && !isNewer(value) && isLatest(value));
     }
     return toStoredModel(kept);
   });
@@ -346,19 +375,21 @@ async function readModel(id: string): Promise<{ model: tf.LayersModel; card: Mod
     readRecords(database, id),
   );
   if (value === undefined || isDeleted(value)) throw missing();
-  const parsed = v.safeParse(KeptModelSchema, value);
-  if (!parsed.success) throw damaged('The kept model', v.summarize(parsed.issues));
-  const kept = parsed.output;
+  const reading = readModelRecord(value);
+  if (reading.kind === 'newer') throw newer('This model');
+  if (reading.kind === 'damaged') throw damaged('The kept model', reading.reason);
+  const kept = reading.record;
   const name = `“${kept.card.name}”`;
   if (!(weights instanceof ArrayBuffer) || crc32(new Uint8Array(weights)) !== kept.checksum) {
     throw damaged(name, 'its weights are not the ones that were saved');
   }
   try {
-    const model = await putTogether({
+    const parts = {
       topology: parseJson(kept.topology, 'its description'),
       weightSpecs: kept.weightSpecs,
       weights: new Uint8Array(weights),
-    });
+    };
+    const model = await putTogether(parts, kept.card.dataSpec.classNames.length);
     return { model, card: kept.card };
   } catch (error) {
     throw damaged(name, error instanceof Error ? error.message : String(error), error);
@@ -374,10 +405,12 @@ function changeModel(
   return withDatabase(task, (database) =>
     writeAtOnce(database, ['models'], async (transaction) => {
       const models = transaction.objectStore('models');
-      const parsed = v.safeParse(KeptModelSchema, await models.get(id));
-      if (!parsed.success || isDeleted(parsed.output)) return null;
-      const changed = change(parsed.output);
-      await models.put(changed, id);
+      const value = await models.get(id);
+      const reading = readModelRecord(value);
+      refuseNewer(value, 'This model');
+      if (reading.kind !== 'read' || isDeleted(reading.record)) return null;
+      const changed = change(reading.record);
+      await models.put(stamp(changed), id);
       return changed;
     }),
   );

@@ -1,10 +1,8 @@
-/**
- * Owns the types of what is kept in the browser's storage, as the page sees it. Types only.
- */
+/** What is kept in the browser's storage, as the page sees it. Types only. */
 import type { BackendName, Trials } from '../engine/backends.ts';
-import type { EpochRecord, ModelCard } from '../ml/spec/modelCard.ts';
-import type { NetworkName } from '../ml/spec/network.ts';
+import type { CardNetwork, EpochRecord, ModelCard } from '../ml/spec/modelCard.ts';
 import type { Recipe } from '../ml/spec/recipe.ts';
+import type { NetworkSpec } from '../network/spec.ts';
 
 /** A model kept in IndexedDB. */
 export interface StoredModel {
@@ -15,23 +13,33 @@ export interface StoredModel {
   readonly kind: 'latest' | 'named';
 }
 
-/** A record that is there but does not pass its checks. It can only be deleted. */
+/** A record that does not pass its checks. It can only be deleted. */
 export interface UnreadableModel {
   readonly id: string;
   /** What is wrong with it. */
   readonly reason: string;
 }
 
+/** What a newer version of Atelier has kept in this browser. This one leaves it alone. */
+export interface NewerRecords {
+  readonly numModels: number;
+  readonly numRuns: number;
+  readonly hasSettings: boolean;
+}
+
 /** All kept models, most recent first. */
 export interface Library {
   readonly models: readonly StoredModel[];
   readonly unreadable: readonly UnreadableModel[];
+  /** Null where there is nothing of the kind. */
+  readonly newer: NewerRecords | null;
 }
 
 /** A finished run kept for comparison. */
 export interface RunSummary {
   readonly id: string;
-  readonly network: string;
+  /** Of a network that went with an earlier version, the title alone. */
+  readonly network: CardNetwork;
   readonly recipe: Recipe;
   readonly backend: string;
   readonly dataName: string;
@@ -47,7 +55,7 @@ export interface RunSummary {
 
 /** What the person has set, brought back at the next visit. */
 export interface Settings {
-  readonly network: NetworkName;
+  readonly network: NetworkSpec;
   readonly recipe: Recipe;
   readonly backend: BackendName | 'auto';
   /** Whether 'auto' may choose WebGPU. */

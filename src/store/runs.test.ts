@@ -1,7 +1,8 @@
 import 'fake-indexeddb/auto';
 import { deleteDB, openDB } from 'idb';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { makeCard } from '../formats/fixtures.ts';
+import { makeCard } from '../formats/testing/smallModel.ts';
+import { NETWORK_PRESETS } from '../network/presets.ts';
 import { closeDatabase } from './database.ts';
 import type { EngineMemory, RunSummary, Settings } from './records.ts';
 import { listRuns, removeRun, saveRun } from './runs.ts';
@@ -20,7 +21,7 @@ function makeRun(day: number): RunSummary {
   if (!recipe) throw new Error('The example card has a recipe.');
   return {
     id: `run ${day}`,
-    network: 'small',
+    network: NETWORK_PRESETS.small.spec,
     recipe,
     backend: 'wasm',
     dataName: 'sample_train.csv.gz',
@@ -67,7 +68,7 @@ describe('runs', () => {
 
 describe('settings', () => {
   const settings: Settings = {
-    network: 'deep',
+    network: NETWORK_PRESETS.deep.spec,
     recipe,
     backend: 'wasm',
     includesWebGPU: true,

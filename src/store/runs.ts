@@ -1,12 +1,10 @@
-/**
- * Owns the summaries of finished runs, kept for comparison. Free of TensorFlow.js: the page reads
- * them itself.
- */
+/** The summaries of finished runs, kept for comparison. Free of TensorFlow.js: the page reads them. */
 import * as v from 'valibot';
-import { EpochRecordSchema } from '../ml/spec/modelCard.ts';
+import { CardNetworkSchema, EpochRecordSchema } from '../ml/spec/modelCard.ts';
 import { RecipeSchema } from '../ml/spec/recipe.ts';
-import { withDatabase } from './database.ts';
+import { withDatabase, writeAtOnce } from './database.ts';
 import type { RunSummary } from './records.ts';
+import { readRecord, refuseNewer, stamp } from './upgrades.ts';
 
 /** The oldest run gives way to the one after this many. */
 const MAX_RUNS = 50;
@@ -15,7 +13,7 @@ const ShareSchema = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 
 const RunSummarySchema = v.object({
   id: v.pipe(v.string(), v.nonEmpty()),
-  network: v.string(),
+  network: CardNetworkSchema,
   recipe: RecipeSchema,
   backend: v.string(),
   dataName: v.string(),
@@ -29,16 +27,19 @@ const RunSummarySchema = v.object({
 }) satisfies v.GenericSchema<unknown, RunSummary>;
 
 /**
- * Most recent first. Records that do not pass their checks are left out and told on the console.
+ * Most recent first. Runs of a newer version are left out (see `Library.newer`); records that do not
+ * pass their checks are left out and told on the console.
  * @throws {StorageError}
  */
 export function listRuns(): Promise<RunSummary[]> {
   return withDatabase('list the earlier runs', async (database) => {
     const runs: RunSummary[] = [];
     for (const value of await database.getAll('runs')) {
-      const parsed = v.safeParse(RunSummarySchema, value);
-      if (parsed.success) runs.push(parsed.output);
-      else console.warn('A stored run is damaged and left out:', v.summarize(parsed.issues));
+      const reading = readRecord('run', RunSummarySchema, value);
+      if (reading.kind === 'read') runs.push(reading.record);
+      else if (reading.kind === 'damaged') {
+        console.warn('A stored run is damaged and left out:', reading.reason);
+      }
     }
     return runs.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
   });
@@ -50,7 +51,11 @@ export function listRuns(): Promise<RunSummary[]> {
  */
 export async function saveRun(run: RunSummary): Promise<void> {
   await withDatabase('keep the run for comparison', (database) =>
-    database.put('runs', run, run.id),
+    writeAtOnce(database, ['runs'], async (transaction) => {
+      const runs = transaction.objectStore('runs');
+      refuseNewer(await runs.get(run.id), 'This run');
+      await runs.put(stamp(run), run.id);
+    }),
   );
   const overflow = (await listRuns()).slice(MAX_RUNS);
   for (const { id } of overflow) await removeRun(id);

@@ -1,7 +1,9 @@
-/** Owns the one session of the page and how components read it. */
+/** The one session of the page, and how components read it. */
 import { useStore } from 'zustand';
+import type { DataSpec } from '../data/dataSpec.ts';
+import { FASHION_MNIST } from '../fashion.ts';
 import { createSession, type Session } from '../session/session.ts';
-import { hasRunUnderWay, type SessionState } from '../session/state.ts';
+import { dataInUse, hasRunUnderWay, type SessionState } from '../session/state.ts';
 
 export const session: Session = createSession();
 
@@ -17,6 +19,16 @@ Object.defineProperty(window, 'atelier', { value: session, configurable: true })
 /** Renders anew when what `select` returns changes by identity: return stored references. */
 export function useSession<T>(select: (state: SessionState) => T): T {
   return useStore(session.store, select);
+}
+
+/** What the outputs of the current model mean. A selector for `useSession`. */
+export function classesOfModel({ model }: SessionState): DataSpec {
+  return model.phase === 'live' ? model.card.dataSpec : FASHION_MNIST;
+}
+
+/** What the labels of the data in use mean. A selector for `useSession`. */
+export function classesOfData({ data }: SessionState): DataSpec {
+  return dataInUse(data)?.spec ?? FASHION_MNIST;
 }
 
 /** Whether the live model is the one that the run under way trains. A selector for `useSession`. */

@@ -1,8 +1,9 @@
 /**
- * Owns the data worker: holds the data in use and answers for it. A thin shell around data/; the
- * page learns its API as a type.
+ * The data worker: holds the data in use and answers for it, to the page in small pieces and to the
+ * model worker whole. A thin shell around data/; the page learns its API as a type.
  */
 import * as Comlink from 'comlink';
+import type { DataSpec } from '../data/dataSpec.ts';
 import {
   copyDataset,
   countLabels,
@@ -20,12 +21,12 @@ import {
   loadFromServer,
   loadOwnFile,
 } from '../data/source.ts';
-import { CSV_FILES } from '../fashion.ts';
+import { FASHION_MNIST } from '../fashion.ts';
 import { datasetCache } from '../store/datasets.ts';
+import './abortSignal.ts';
+import type { DataSupplier, PartName } from './dataSupply.ts';
 
 export type DataWorkerApi = typeof api;
-
-type PartName = 'train' | 'test';
 
 interface NamedDataset {
   /** Empty where nothing has been loaded. */
@@ -34,6 +35,9 @@ interface NamedDataset {
 }
 
 interface DataInUse {
+  /** Of this load and no other, of this worker or one before it. */
+  readonly id: string;
+  readonly spec: DataSpec;
   readonly source: DataSource;
   readonly train: NamedDataset;
   readonly test: NamedDataset;
@@ -41,7 +45,7 @@ interface DataInUse {
 
 const NOTHING: NamedDataset = {
   file: '',
-  dataset: { pixels: new Uint8Array(0), labels: new Uint8Array(0) },
+  dataset: { pixels: new Uint8Array(0), labels: new Uint8Array(0), spec: FASHION_MNIST },
 };
 
 /** Progress crosses to the page at most this often, but each new stage, file and try at once. */
@@ -53,49 +57,70 @@ const PAGE_URL = new URL(
   self.location.href,
 );
 
-let inUse: DataInUse = { source: 'own', train: NOTHING, test: NOTHING };
-let underWay: AbortController | null = null;
+let inUse: DataInUse = {
+  id: newId(),
+  spec: FASHION_MNIST,
+  source: 'own',
+  train: NOTHING,
+  test: NOTHING,
+};
+
+const supplier: DataSupplier = {
+  copy(part, id) {
+    if (id !== inUse.id) {
+      throw new Error('Other data came into use just now. Start once more to use it.');
+    }
+    return giveAway(copyDataset(inUse[part].dataset));
+  },
+};
 
 const api = {
-  /** Brings both files of a source. What was in use stays until both are whole. */
+  /** Answers the model worker on the port; see `DataSupplier`. */
+  supply(port: MessagePort): void {
+    Comlink.expose(supplier, port);
+  },
+
+  /**
+   * Loads both files of a source. What was in use stays until both are whole.
+   * @throws the signal's reason where it is aborted.
+   */
   async load(
     source: 'full' | 'sample',
     onProgress: (progress: DataProgress) => void,
+    signal: AbortSignal,
   ): Promise<DataInfo> {
     const startedAt = performance.now();
-    const options = beginLoad(onProgress);
+    const options = loadOptions(onProgress, signal);
+    const spec = FASHION_MNIST;
+    const files = spec.files[source];
     const bring = (part: PartName) =>
-      loadFromServer(CSV_FILES[source][part], PAGE_URL, datasetCache, options);
+      loadFromServer(files[part], spec, PAGE_URL, datasetCache, options);
     const train = await bring('train');
     const test = await bring('test');
     inUse = {
+      id: newId(),
+      spec,
       source,
-      train: { file: fileName(CSV_FILES[source].train), dataset: train.dataset },
-      test: { file: fileName(CSV_FILES[source].test), dataset: test.dataset },
+      train: { file: fileName(files.train), dataset: train.dataset },
+      test: { file: fileName(files.test), dataset: test.dataset },
     };
     return describe(train.fromCache && test.fromCache, startedAt);
   },
 
-  /** Replaces one part by a person's own CSV, after all of it checked out. */
+  /**
+   * Replaces one part by a person's own CSV, after all of it checked out.
+   * @throws the signal's reason where it is aborted.
+   */
   async loadOwn(
     part: PartName,
     file: File,
     onProgress: (progress: DataProgress) => void,
+    signal: AbortSignal,
   ): Promise<DataInfo> {
     const startedAt = performance.now();
-    const dataset = await loadOwnFile(file, beginLoad(onProgress));
-    inUse = { ...inUse, source: 'own', [part]: { file: file.name, dataset } };
+    const dataset = await loadOwnFile(file, inUse.spec, loadOptions(onProgress, signal));
+    inUse = { ...inUse, id: newId(), source: 'own', [part]: { file: file.name, dataset } };
     return describe(false, startedAt);
-  },
-
-  /** Aborts the load under way: it rejects with an AbortError. */
-  cancel(): void {
-    underWay?.abort();
-  },
-
-  /** A copy of a part of the data in use, transferred. Empty where there is none. */
-  copy(part: PartName): Dataset {
-    return giveAway(copyDataset(inUse[part].dataset));
   },
 
   /** Rows of one class (null: all), in file order, transferred. */
@@ -109,14 +134,14 @@ const api = {
   },
 };
 
-/** A new load ends the one before. */
-function beginLoad(onProgress: (progress: DataProgress) => void): LoadOptions {
-  underWay?.abort();
-  underWay = new AbortController();
+function loadOptions(
+  onProgress: (progress: DataProgress) => void,
+  signal: AbortSignal,
+): LoadOptions {
   let sent: DataProgress | null = null;
   let sentAt = 0;
   return {
-    signal: underWay.signal,
+    signal,
     onProgress(progress) {
       const isNews =
         progress.stage !== sent?.stage ||
@@ -131,8 +156,10 @@ function beginLoad(onProgress: (progress: DataProgress) => void): LoadOptions {
 }
 
 function describe(fromCache: boolean, startedAt: number): DataInfo {
-  const { source, train, test } = inUse;
+  const { id, spec, source, train, test } = inUse;
   return {
+    id,
+    spec,
     source,
     trainFile: train.file,
     testFile: test.file,
@@ -145,11 +172,15 @@ function describe(fromCache: boolean, startedAt: number): DataInfo {
   };
 }
 
+function newId(): string {
+  return `${performance.timeOrigin} ${performance.now()}`;
+}
+
 function fileName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** Moves every byte array of an answer to the page instead of copying it. */
+/** Moves every byte array of an answer instead of copying it. */
 function giveAway<Answer extends Dataset>(answer: Answer): Answer {
   const buffers = Object.values(answer).flatMap((value: unknown) =>
     ArrayBuffer.isView(value) && value.buffer instanceof ArrayBuffer ? [value.buffer] : [],

@@ -1,5 +1,5 @@
 /**
- * Owns which parts of the WebAssembly memory are in use: blocks of whole cache lines, best fit,
+ * Says which parts of the WebAssembly memory are in use: blocks of whole cache lines, best fit,
  * neighbours merged when freed. A training step asks for the same sizes in the same order every
  * time, so after the first one or two the memory neither grows nor fragments.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns where tensors of the CPU backend live. Floats live in the WebAssembly memory; everything else
+ * The CPU backend of TensorFlow.js, and where its tensors live. Floats live in the WebAssembly memory; everything else
  * (integers, booleans, strings, results of fallback kernels) stays in JavaScript arrays until a
  * native kernel asks for its address.
  *

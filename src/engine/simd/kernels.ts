@@ -1,5 +1,5 @@
 /**
- * Owns the WebAssembly side of the CPU backend: which of the four binaries this browser can run, the
+ * The WebAssembly side of the CPU engine: which of the four binaries this browser can run, the
  * memory, the helper threads, and typed access to the kernels' exports. The kernels themselves are
  * in assembly/; `npm run build:kernels` compiles them.
  */
@@ -33,11 +33,14 @@ type Kernel = (...args: number[]) => number;
 
 /** The exports of assembly/index.ts, where arguments are explained. Pointers are byte addresses. */
 const EXPORT_NAMES = [
+  'activate',
+  'activateGradient',
   'adam',
   'argReduce',
   'averagePool',
   'averagePoolGradient',
   'binary',
+  'blend',
   'channelMoments',
   'convFilterGradient',
   'convFilterGradientWorkspace',
@@ -48,26 +51,42 @@ const EXPORT_NAMES = [
   'convScratch',
   'convShape',
   'copyLayout',
+  'crossEntropyStep',
+  'depthwiseFilterGradient',
+  'depthwiseForward',
+  'depthwiseInputGradient',
+  'depthwiseWorkspace',
   'dropout',
+  'factorGradient',
   'fill',
+  'firstConvForward',
+  'firstConvGradient',
+  'firstConvScratch',
+  'firstConvWorkspace',
+  'globalMax',
+  'globalMaxGradient',
   'initThread',
   'matMul',
   'matMulScratch',
   'matMulWorkspace',
   'maxPool',
   'maxPoolGradient',
+  'mixImages',
   'normWorkspace',
   'normalize',
   'normalizeGradient',
   'peakLoop',
+  'prepareImages',
   'reduce',
   'reduceWorkspace',
+  'scaleChannels',
   'setScratch',
   'sgd',
   'softmax',
-  'softmaxCrossEntropy',
-  'softmaxCrossEntropyGradient',
+  'spreadChannels',
+  'squaresWorkspace',
   'stridedCopy',
+  'sumOfSquares',
   'unary',
 ] as const;
 
@@ -126,6 +145,7 @@ export class Kernels {
   readonly #threads: readonly Thread[];
   #f32: Float32Array;
   #i32: Int32Array;
+  #u8: Uint8Array;
   #workspace = { start: 0, bytes: 0 };
   #scratch = { start: 0, bytes: 0 };
 
@@ -143,6 +163,7 @@ export class Kernels {
     this.allocator = new Allocator(memory, HEAP_START);
     this.#f32 = new Float32Array(memory.buffer);
     this.#i32 = new Int32Array(memory.buffer);
+    this.#u8 = new Uint8Array(memory.buffer);
   }
 
   /**
@@ -179,6 +200,12 @@ export class Kernels {
   get i32(): Int32Array {
     if (this.#i32.buffer !== this.#memory.buffer) this.#i32 = new Int32Array(this.#memory.buffer);
     return this.#i32;
+  }
+
+  /** The memory as bytes. Good until the next allocation. */
+  get u8(): Uint8Array {
+    if (this.#u8.buffer !== this.#memory.buffer) this.#u8 = new Uint8Array(this.#memory.buffer);
+    return this.#u8;
   }
 
   /** Bytes of memory that the browser has given us. */

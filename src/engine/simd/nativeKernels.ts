@@ -1,5 +1,5 @@
 /**
- * Owns which TensorFlow.js kernels run natively (`NATIVE`), and how their inputs, attributes and
+ * Which TensorFlow.js kernels run natively (`NATIVE`), and how their inputs, attributes and
  * shapes become calls of the WebAssembly kernels. Whatever is missing here, or comes with a type or
  * option that the native kernel does not take, runs through the stock `cpu` kernel on the same data,
  * with a note in the console, once for each kernel.
@@ -23,7 +23,7 @@ interface NativeKernel {
 }
 
 /** The named input, which the kernel's signature promises. */
-export function input(call: Call, name: string): tf.TensorInfo {
+function input(call: Call, name: string): tf.TensorInfo {
   const tensor = call.inputs[name];
   if (!tensor) throw new Error(`A kernel was called without its input "${name}".`);
   return tensor;
@@ -93,7 +93,7 @@ function binary(op: number): NativeKernel {
 }
 
 /** op over two float tensors broadcast to `shape`. */
-export function pairwise(
+function pairwise(
   backend: SimdBackend,
   op: number,
   a: tf.TensorInfo,
@@ -132,7 +132,7 @@ export function pairwise(
 // Moving numbers
 
 /** Element strides of a densely stored shape. */
-export function stridesOf(shape: readonly number[]): number[] {
+function stridesOf(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length).fill(1);
   for (let axis = shape.length - 2; axis >= 0; axis--) {
     strides[axis] = (strides[axis + 1] ?? 1) * (shape[axis + 1] ?? 1);
@@ -589,8 +589,6 @@ function setShape(backend: SimdBackend, info: Conv2DInfo): void {
   );
 }
 
-const NUM_SHAPE_WORDS = 15;
-
 /** What both the shape and later arguments share a block with: set the shape last. */
 function convInfo(
   xShape: number[],
@@ -613,7 +611,7 @@ const isChannelsLast = (call: Call): boolean =>
   allFloats(call) && (call.attrs.dataFormat ?? 'NHWC') === 'NHWC';
 
 /** y = relu?(conv(x, filter) + bias?). */
-export function convForward(
+function convForward(
   backend: SimdBackend,
   info: Conv2DInfo,
   x: tf.TensorInfo,
@@ -641,7 +639,7 @@ export function convForward(
 }
 
 /** The gradient of a convolution's input. */
-export function convInputGradient(
+function convInputGradient(
   backend: SimdBackend,
   info: Conv2DInfo,
   dy: tf.TensorInfo,
@@ -665,7 +663,7 @@ export function convInputGradient(
  * @param maskedDy tensor that receives dy so cut
  * @param dBias tensor that receives the sum of dy over all positions
  */
-export function convFilterGradient(
+function convFilterGradient(
   backend: SimdBackend,
   info: Conv2DInfo,
   x: tf.TensorInfo,
@@ -937,5 +935,3 @@ export function registerKernels(): void {
     });
   }
 }
-
-export { type Call, type Conv2DInfo, convInfo, NUM_SHAPE_WORDS };

@@ -1,4 +1,4 @@
-/** The numbers by which assembly/elementwise.ts and assembly/reduce.ts know their operations. */
+/** The numbers by which the kernels in assembly/ know their operations. */
 
 /** Element by element: TensorFlow.js kernel → number. */
 export const UNARY = {
@@ -31,11 +31,20 @@ export const BINARY = {
   SquaredDifference: 6,
 } as const;
 
-/** a where b > 0, else 0: what a ReLU with output b lets through of a gradient. */
-export const RELU_GRADIENT = 7;
-
 /** How the two sides of a binary operation relate. */
 export const PAIRING = { same: 0, scalarB: 1, scalarA: 2, repeatB: 3 } as const;
 
 /** Along axes: TensorFlow.js kernel → number. A mean is a sum, scaled. */
 export const REDUCTION = { Sum: 0, Max: 1, Min: 2, Prod: 3, Mean: 0 } as const;
+
+/**
+ * Activations by the name that a network has for them: their number in assembly/activation.ts, and
+ * what their gradient follows from.
+ */
+export const ACTIVATION = {
+  relu: { number: 0, gradientFrom: 'output' },
+  leakyRelu: { number: 1, gradientFrom: 'output' },
+  silu: { number: 2, gradientFrom: 'input' },
+  gelu: { number: 3, gradientFrom: 'input' },
+  sigmoid: { number: 4, gradientFrom: 'output' },
+} as const;

@@ -1,11 +1,10 @@
 /**
- * Owns the entry of the CPU backend: `await registerSimdBackend()`, then `tf.setBackend('simd')`.
+ * The entry of the CPU backend: `await registerSimdBackend()`, then `tf.setBackend('simd')`.
  */
 import * as tf from '@tensorflow/tfjs';
 import { BACKEND_NAME, SimdBackend } from './backend.ts';
 import { type KernelOptions, Kernels } from './kernels.ts';
 import { registerKernels } from './nativeKernels.ts';
-import { registerTrainingKernels } from './trainingKernels.ts';
 
 /**
  * Loads the kernels, starts their threads and registers the backend 'simd' with TensorFlow.js. Calls
@@ -17,7 +16,6 @@ export async function registerSimdBackend(options: KernelOptions = {}): Promise<
   if (!tf.engine().registryFactory[BACKEND_NAME]) {
     const kernels = await Kernels.load(options);
     registerKernels();
-    registerTrainingKernels();
     // Priority 0: never chosen by itself; the engine decides.
     tf.registerBackend(BACKEND_NAME, () => new SimdBackend(kernels), 0);
   }

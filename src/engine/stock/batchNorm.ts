@@ -1,12 +1,10 @@
 /**
- * Owns batch normalisation in training with its gradient in closed form: 12 kernels forward and
- * backward where TensorFlow.js's own composition takes about 40.
+ * Batch normalisation in training with its gradient in closed form: 12 kernels forward and backward
+ * where TensorFlow.js's own composition takes about 40.
  *
  * After Ioffe and Szegedy, "Batch Normalization", 2015.
  */
 import * as tf from '@tensorflow/tfjs';
-import { simdBackend } from '../simd/training.ts';
-import { batchNorm } from '../simd/trainingKernels.ts';
 
 export interface NormalizedBatch {
   /** Of the input's shape. Differentiable. */
@@ -18,19 +16,14 @@ export interface NormalizedBatch {
 
 /**
  * Brings each channel (the last axis) to mean 0 and variance 1 over the batch, then scales it by
- * `gamma` and shifts it by `beta`, `[channels]` each; then ReLU where asked. Call inside `tf.tidy`.
+ * `gamma` and shifts it by `beta`, `[channels]` each. Call inside `tf.tidy`.
  */
 export function batchNormInTraining(
   x: tf.Tensor,
   gamma: tf.Tensor1D,
   beta: tf.Tensor1D,
   epsilon: number,
-  relu = false,
 ): NormalizedBatch {
-  if (simdBackend()) {
-    const { y, mean, variance } = batchNorm(x, gamma, beta, epsilon, relu);
-    return { value: y, mean, variance };
-  }
   const rows = tf.reshape(x, [-1, gamma.shape[0]]) as tf.Tensor2D;
   const numRows = rows.shape[0];
   // Outside the custom gradient, which would dispose them; no gradient flows through these.
@@ -57,6 +50,5 @@ export function batchNormInTraining(
       },
     };
   });
-  const value = tf.reshape(scaleAndShift(rows, gamma, beta), x.shape);
-  return { value: relu ? tf.relu(value) : value, mean, variance };
+  return { value: tf.reshape(scaleAndShift(rows, gamma, beta), x.shape), mean, variance };
 }

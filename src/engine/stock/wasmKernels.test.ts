@@ -68,6 +68,22 @@ describe('gradients of convolution', () => {
   ];
 
   for (const { size, channels, kernel, strides, pad } of cases) {
+    const [input] = channels;
+    it(`depthwise, of ${kernel.join('×')}, ${input} channels, stride ${strides}, ${pad}`, () => {
+      // TensorFlow.js has but one stride for both sides there.
+      const stride = Math.min(...strides);
+      return expectSameOnBoth(() => {
+        const x = noise([3, ...size, input], 1) as tf.Tensor4D;
+        const filter = noise([...kernel, input, 2], 2) as tf.Tensor4D;
+        const convolve = (a: tf.Tensor, b: tf.Tensor) =>
+          tf.depthwiseConv2d(a as tf.Tensor4D, b as tf.Tensor4D, stride, pad);
+        const dy = noise(convolve(x, filter).shape, 3);
+        return tf.grads(convolve)([x, filter], dy);
+      });
+    });
+  }
+
+  for (const { size, channels, kernel, strides, pad } of cases) {
     const [input, output] = channels;
     it(`of ${kernel.join('×')}, ${input} → ${output}, stride ${strides}, ${pad}`, () =>
       expectSameOnBoth(() => {

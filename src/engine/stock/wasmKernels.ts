@@ -1,9 +1,10 @@
 /**
- * Owns what TensorFlow.js's `wasm` backend lacks to train a convolutional network: the gradients of
- * convolution and max pooling, composed from forward kernels or written over the WebAssembly heap,
+ * What TensorFlow.js's `wasm` backend lacks to train a convolutional network: the gradients of
+ * convolutions and max pooling, composed from forward kernels or written over the WebAssembly heap,
  * and faster ways for a few kernels on the way. Checked against the `cpu` backend.
  *
- * What the stock backend (4.22) does: no kernel for a convolution's filter gradient at all; its
+ * What the stock backend (4.22) does: no kernel for a convolution's filter gradient at all, nor for
+ * either gradient of a depthwise one; its
  * input gradient is a scalar loop, ten times slower than a forward convolution of the same size;
  * `MaxPoolGrad` starts its maximum at the smallest positive number, so that windows without a
  * positive value lose their gradient; products with a transposed side take a slow path, ten times
@@ -244,12 +245,115 @@ function maxPoolGrad({
   return dx;
 }
 
+type DepthwiseInfo = ReturnType<typeof describeDepthwise>;
+
+function describeDepthwise(
+  inputShape: readonly number[],
+  filterShape: readonly number[],
+  attrs: Pick<
+    tf.DepthwiseConv2dNativeBackpropInputAttrs,
+    'strides' | 'dilations' | 'pad' | 'dimRoundingMode'
+  >,
+) {
+  const info = tf.backend_util.computeConv2DInfo(
+    inputShape as [number, number, number, number],
+    filterShape as [number, number, number, number],
+    attrs.strides,
+    attrs.dilations ?? 1,
+    attrs.pad,
+    attrs.dimRoundingMode,
+    true,
+  );
+  return { ...info, multiplier: info.outChannels / info.inChannels };
+}
+
+/**
+ * Calls `visit` for every pair of an input and an output place that a filter's place connects, with
+ * the indices of their first channels.
+ */
+function visitTaps(
+  info: DepthwiseInfo,
+  visit: (inputAt: number, outputAt: number, filterAt: number) => void,
+): void {
+  const { padInfo, inChannels, outChannels } = info;
+  let outputAt = 0;
+  for (let image = 0; image < info.batchSize; image++) {
+    for (let outY = 0; outY < info.outHeight; outY++) {
+      for (let outX = 0; outX < info.outWidth; outX++, outputAt += outChannels) {
+        for (let tapY = 0; tapY < info.filterHeight; tapY++) {
+          const y = outY * info.strideHeight - padInfo.top + tapY * info.dilationHeight;
+          if (y < 0 || y >= info.inHeight) continue;
+          for (let tapX = 0; tapX < info.filterWidth; tapX++) {
+            const x = outX * info.strideWidth - padInfo.left + tapX * info.dilationWidth;
+            if (x < 0 || x >= info.inWidth) continue;
+            const inputAt = ((image * info.inHeight + y) * info.inWidth + x) * inChannels;
+            visit(inputAt, outputAt, (tapY * info.filterWidth + tapX) * outChannels);
+          }
+        }
+      }
+    }
+  }
+}
+
+/** dX of a depthwise convolution, of the input's shape. Any stride, kernel and padding. */
+function depthwiseBackpropInput({
+  inputs: { dy, filter },
+  attrs,
+  backend,
+}: KernelArgs<'dy' | 'filter', tf.DepthwiseConv2dNativeBackpropInputAttrs>): tf.TensorInfo {
+  const info = describeDepthwise(attrs.inputShape, filter.shape, attrs);
+  const { inChannels, multiplier } = info;
+  const dx = allocateZeros(backend, attrs.inputShape);
+  const [slopes, weights, to] = [dy, filter, dx].map((tensor) => viewFloats(backend, tensor)) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
+  visitTaps(info, (inputAt, outputAt, filterAt) => {
+    for (let channel = 0; channel < inChannels; channel++) {
+      let sum = to[inputAt + channel] as number;
+      for (let copy = 0; copy < multiplier; copy++) {
+        const at = channel * multiplier + copy;
+        sum += (slopes[outputAt + at] as number) * (weights[filterAt + at] as number);
+      }
+      to[inputAt + channel] = sum;
+    }
+  });
+  return dx;
+}
+
+/** dW of a depthwise convolution, `[kernelHeight, kernelWidth, channels, multiplier]`. */
+function depthwiseBackpropFilter({
+  inputs: { x, dy },
+  attrs,
+  backend,
+}: KernelArgs<'x' | 'dy', tf.DepthwiseConv2dNativeBackpropFilterAttrs>): tf.TensorInfo {
+  const info = describeDepthwise(x.shape, attrs.filterShape, attrs);
+  const { inChannels, multiplier } = info;
+  const [values, slopes] = [viewFloats(backend, x), viewFloats(backend, dy)];
+  // In double precision: these are long sums.
+  const sums = new Float64Array(tf.util.sizeFromShape(attrs.filterShape));
+  visitTaps(info, (inputAt, outputAt, filterAt) => {
+    for (let channel = 0; channel < inChannels; channel++) {
+      const value = values[inputAt + channel] as number;
+      for (let copy = 0; copy < multiplier; copy++) {
+        const at = channel * multiplier + copy;
+        sums[filterAt + at] =
+          (sums[filterAt + at] as number) + value * (slopes[outputAt + at] as number);
+      }
+    }
+  });
+  return tf.tensor(Float32Array.from(sums), attrs.filterShape);
+}
+
 /** Registers the kernels, once; later calls do nothing. Needs no initialised backend. */
 export function registerWasmKernels(): void {
   if (tf.getKernel(tf.Conv2DBackpropFilter, 'wasm')) return;
   register(tf.Conv2DBackpropFilter, conv2DBackpropFilter);
   register(tf.Conv2DBackpropInput, conv2DBackpropInput);
   register(tf.MaxPoolGrad, maxPoolGrad);
+  register(tf.DepthwiseConv2dNativeBackpropInput, depthwiseBackpropInput);
+  register(tf.DepthwiseConv2dNativeBackpropFilter, depthwiseBackpropFilter);
 
   register<'x', undefined>(tf.Identity, ({ inputs: { x }, backend }) => {
     // Shares the memory, as the other backends do. No kernel writes into its inputs.

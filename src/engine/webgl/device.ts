@@ -1,5 +1,5 @@
 /**
- * Owns drawing in TensorFlow.js's WebGL context beside TensorFlow.js: programs, textures and draws
+ * Drawing in TensorFlow.js's WebGL context beside TensorFlow.js: programs, textures and draws
  * with several outputs, which its own programs do not have. TensorFlow.js sets all the state it needs
  * before each of its draws, and so does this; neither has to clean up after the other.
  */
@@ -402,6 +402,19 @@ export class Device {
       uniforms,
     );
     return tensor;
+  }
+
+  /** As `drawTensor`, for its numbers. Waits for the device. */
+  async readTensor(
+    shape: number[],
+    makeProgram: (width: number) => ProgramSpec,
+    textures: readonly WebGLTexture[],
+  ): Promise<Float32Array> {
+    const info = this.drawTensor(shape, makeProgram, textures);
+    const tensor = tf.engine().makeTensorFromTensorInfo(info);
+    const numbers = await tensor.data<'float32'>();
+    tensor.dispose();
+    return numbers;
   }
 }
 

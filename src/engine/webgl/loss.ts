@@ -1,88 +1,106 @@
 /**
- * Owns the shaders of the end of a step: softmax cross-entropy with label smoothing from logits, and
- * the figures that people see.
+ * Shaders of the end of a step: softmax cross-entropy from logits against target rows, with label
+ * smoothing, and the figures that people see.
  *
- * Labels are in the texels of `batch`, see `patches`.
+ * Targets `[n, classes]` are a flat texture, a line a row and a column for four classes.
  */
+import { behindText, type Sink, withSink, writeGradients } from './activations.ts';
 import type { ProgramSpec } from './device.ts';
-import { fetch, LAYERS, type Layout, place, write } from './volume.ts';
+import { fetch, type Layout, place, rowsOf, SUBLAYERS } from './volume.ts';
 
 /** GLSL: `logitAt(group, n, layer)`, four logits of a row; those past the last class are hopeless. */
-function logits(layout: Layout): string {
-  const { groups, channels } = layout;
+function logitsText(layout: Layout): string {
   const read = fetch('logits', layout, ['n', '0', '0', 'group', 'layer']);
   return `
 vec4 logitsAt(int group, int n, int layer) {
-  vec4 values = ${read};
-  bvec4 isClass = lessThan(ivec4(group * 4) + ivec4(0, 1, 2, 3), ivec4(${channels}));
-  return mix(vec4(-1e30), values, isClass);
-}
-float largestOf(vec4 v) { return max(max(v.x, v.y), max(v.z, v.w)); }
-/** Largest logit, and the logarithm of the sum of their exponentials less that. */
-vec2 normalizer(int n, int layer) {
-  float largest = -1e30, sum = 0.0;
-  for (int group = 0; group < ${groups}; group++) {
-    largest = max(largest, largestOf(logitsAt(group, n, layer)));
-  }
-  for (int group = 0; group < ${groups}; group++) {
-    sum += dot(exp(logitsAt(group, n, layer) - largest), vec4(1.0));
-  }
-  return vec2(largest, log(sum));
+  bvec4 isClass = lessThan(ivec4(group * 4) + ivec4(0, 1, 2, 3), ivec4(${layout.channels}));
+  return mix(vec4(-1e30), ${read}, isClass);
 }`;
 }
 
-/** Gradient of the mean loss by the logits, a matrix `[rows, classes]`. */
-export function crossEntropyGradient(layout: Layout, labelSmoothing: number): ProgramSpec {
-  const { batch, channels } = layout;
-  const share = (1 / (batch * 4)).toExponential();
-  const value = (layer: number) => `gradient(n, ${layer}, group)`;
+/**
+ * Of each row, a column each: loss without smoothing, whether the likeliest class is that of the
+ * target (of equal ones the first counts), the largest logit, and the logarithm of the sum of the
+ * exponentials of what logits are less than that.
+ */
+export function rowFigures(layout: Layout): ProgramSpec {
+  const { groups } = layout;
   return {
-    name: 'cross-entropy, gradient',
-    samplers: { logits: 'layered', batch: 'integers' },
-    numOutputs: 4,
-    body: `${logits(layout)}
-vec4 gradient(int n, int layer, int group) {
-  vec2 parts = normalizer(n, layer);
-  vec4 probabilities = exp(logitsAt(group, n, layer) - parts.x - parts.y);
-  ivec4 classes = ivec4(group * 4) + ivec4(0, 1, 2, 3);
-  int label = texelFetch(batch, ivec2(n * 4 + layer, 0), 0).w >> 1;
-  vec4 goal = vec4(equal(classes, ivec4(label))) * ${(1 - labelSmoothing).toExponential()}
-    + ${(labelSmoothing / channels).toExponential()};
-  return mix(vec4(0.0), (probabilities - goal) * ${share}, lessThan(classes, ivec4(${channels})));
-}
-void main() {${place(layout)}
-${write(layout, LAYERS.map(value))}
+    name: 'figures of rows',
+    samplers: { logits: 'layered', targets: 'flat' },
+    numOutputs: 1,
+    body: `${logitsText(layout)}
+void main() {
+  int row = int(gl_FragCoord.x);
+  int n = row >> 2, layer = row & 3;
+  float largest = -2e30, mostWanted = -1.0;
+  int answer = 0, goal = 0;
+  for (int group = 0; group < ${groups}; group++) {
+    vec4 values = logitsAt(group, n, layer);
+    vec4 target = texelFetch(targets, ivec2(group, row), 0);
+    for (int index = 0; index < 4; index++) {
+      if (values[index] > largest) { largest = values[index]; answer = group * 4 + index; }
+      if (target[index] > mostWanted) { mostWanted = target[index]; goal = group * 4 + index; }
+    }
+  }
+  float sum = 0.0, wanted = 0.0;
+  for (int group = 0; group < ${groups}; group++) {
+    vec4 values = logitsAt(group, n, layer) - largest;
+    sum += dot(exp(values), vec4(1.0));
+    wanted += dot(max(values, vec4(-1e20)), texelFetch(targets, ivec2(group, row), 0));
+  }
+  float logSum = log(sum);
+  out0 = vec4(logSum - wanted, float(answer == goal), largest, logSum);
 }`,
   };
 }
 
-/** Mean loss without smoothing and share of rows whose largest logit is the label's: a tensor `[2]`. */
-export function figures(layout: Layout, width: number): ProgramSpec {
-  const { batch, groups } = layout;
+/** Gradient of the mean loss by the logits, a matrix `[rows, classes]`. */
+export function crossEntropyGradient(
+  layout: Layout,
+  labelSmoothing: number,
+  sink: Sink,
+): ProgramSpec {
+  const { channels } = layout;
+  const share = (1 / rowsOf(layout)).toExponential();
+  return {
+    name: 'cross-entropy, gradient',
+    samplers: withSink({ logits: 'layered', targets: 'flat', rowFigures: 'flat' }, sink),
+    numOutputs: 4,
+    body: `${logitsText(layout)}
+vec4 gradientAt(int n, int layer, int group) {
+  vec4 figures = texelFetch(rowFigures, ivec2(n * 4 + layer, 0), 0);
+  vec4 probabilities = exp(logitsAt(group, n, layer) - figures.z - figures.w);
+  vec4 goal = texelFetch(targets, ivec2(group, n * 4 + layer), 0) * ${(1 - labelSmoothing).toExponential()}
+    + ${(labelSmoothing / channels).toExponential()};
+  bvec4 isClass = lessThan(ivec4(group * 4) + ivec4(0, 1, 2, 3), ivec4(${channels}));
+  return mix(vec4(0.0), (probabilities - goal) * ${share}, isClass);
+}
+${behindText(sink.activation)}void main() {${place(layout)}
+${writeGradients(
+  layout,
+  SUBLAYERS.map((layer) => `gradientAt(n, ${layer}, group)`),
+  sink,
+)}
+}`,
+  };
+}
+
+/** Mean loss and share of correct rows: a tensor `[2]`. */
+export function meanFigures(numRows: number, width: number): ProgramSpec {
   return {
     name: 'figures',
-    samplers: { logits: 'layered', batch: 'integers' },
+    samplers: { rowFigures: 'flat' },
     numOutputs: 1,
-    body: `${logits(layout)}
+    body: `
 void main() {
-  bool isLoss = int(gl_FragCoord.y) * ${width} + int(gl_FragCoord.x) == 0;
+  int index = int(gl_FragCoord.y) * ${width} + int(gl_FragCoord.x);
   float sum = 0.0;
-  for (int n = 0; n < ${batch}; n++) {
-    for (int layer = 0; layer < 4; layer++) {
-      int label = texelFetch(batch, ivec2(n * 4 + layer, 0), 0).w >> 1;
-      float own = logitsAt(label >> 2, n, layer)[label & 3];
-      vec2 parts = normalizer(n, layer);
-      // Of equal logits the first one is the answer.
-      bool isRight = own == parts.x;
-      for (int group = 0; group < ${groups}; group++) {
-        vec4 values = logitsAt(group, n, layer);
-        bvec4 isBefore = lessThan(ivec4(group * 4) + ivec4(0, 1, 2, 3), ivec4(label));
-        if (any(greaterThanEqual(mix(vec4(-2e30), values, isBefore), vec4(own)))) isRight = false;
-      }
-      sum += isLoss ? parts.x + parts.y - own : float(isRight);
-    }
+  for (int row = 0; row < ${numRows}; row++) {
+    vec4 figures = texelFetch(rowFigures, ivec2(row, 0), 0);
+    sum += index == 0 ? figures.x : figures.y;
   }
-  out0 = vec4(sum * ${(1 / (batch * 4)).toExponential()}, 0.0, 0.0, 0.0);
+  out0 = vec4(sum * ${(1 / numRows).toExponential()}, 0.0, 0.0, 0.0);
 }`,
   };
 }

@@ -1,11 +1,14 @@
 /**
- * Owns how weights lie in textures, and the optimizer's step, which is one draw for all of them.
+ * How weights lie in textures, and the optimizer's step, which is one draw for all of them.
  *
  * All weights of a network are in one texture, WIDTH texels wide; each matrix `[rows, columns]` starts
  * at a row of its own and has four columns a texel. A layer's bias is one more row of its matrix.
- * Gradients and the optimizer's averages lie the same way.
+ * Gradients and the optimizer's slots lie the same way. Where the gradient of a statistic would be
+ * stands what the batch has of it.
  */
-import type { OptimizerKnobs } from '../trainer.ts';
+import type { WeightRole } from '../../network/layers.ts';
+import { averageDecayAt } from '../averageDecay.ts';
+import type { OptimizerSpec, OptimizerState } from '../contract.ts';
 import type { Device, ProgramSpec, Target, Texture } from './device.ts';
 
 /** Texels a row. A power of two: shaders find a texel by shifting. */
@@ -43,6 +46,21 @@ export class RegionPlan {
   }
 }
 
+/** Rows of a region that a weight has. */
+export interface Rows {
+  readonly region: Region;
+  readonly firstRow: number;
+  /** After so many rows there are as many empty ones as fill them up to fours. */
+  readonly depth: number;
+}
+
+/** A weight and where it is. */
+export interface Place extends Rows {
+  readonly key: string;
+  readonly shape: readonly number[];
+  readonly role: WeightRole;
+}
+
 /** GLSL: the texel at an index. */
 export function fetchTexel(sampler: string, index: string): string {
   return `texelFetch(${sampler}, ivec2((${index}) & ${WIDTH - 1}, (${index}) >> ${WIDTH_BITS}), 0)`;
@@ -62,78 +80,221 @@ export function targetOf(region: Region, whole: Target): Target {
   return { ...whole, y: region.firstLine, height: region.numLines };
 }
 
-const UPDATES = {
+// ---- the optimizer ------------------------------------------------------------------------------
+
+type SlotName = 'first' | 'second' | 'velocity' | 'average';
+
+function slotsOf({ rule, averageDecay }: OptimizerSpec): readonly SlotName[] {
+  return [
+    ...(rule.kind === 'adam' ? (['first', 'second'] as const) : (['velocity'] as const)),
+    ...(averageDecay === null ? [] : (['average'] as const)),
+  ];
+}
+
+/** GLSL statements: `next` from `w`, the gradient `g` and the slots, which they move on. */
+const RULES = {
   // Kingma and Ba, "Adam", 2015, with the bias corrections moved into the rate and epsilon.
   adam: `
-  vec4 average = m + (g - m) * share1;
-  vec4 energy = v + (g * g - v) * share2;
-  out0 = w - rate * average / (sqrt(energy) + epsilon);
-  out1 = average;
-  out2 = energy;`,
-  // Classical momentum, as in Sutskever et al., 2013.
+  first += (g - first) * share1;
+  second += (g * g - second) * share2;
+  vec4 next = w * (1.0 - decay) - rate * first / (sqrt(second) + epsilon);`,
+  // As in Sutskever et al., 2013.
   sgd: `
-  vec4 average = m * momentum + g;
-  out0 = w - rate * average;
-  out1 = average;
-  out2 = v;`,
+  velocity = velocity * momentum + g;
+  vec4 next = w * (1.0 - decay) - rate * velocity;`,
+  nesterov: `
+  velocity = velocity * momentum + g;
+  vec4 next = w * (1.0 - decay) - rate * (g + momentum * velocity);`,
 };
 
-function updateProgram(kind: OptimizerKnobs['kind']): ProgramSpec {
+function ruleOf({ rule }: OptimizerSpec): keyof typeof RULES {
+  return rule.kind === 'sgd' && rule.isNesterov ? 'nesterov' : rule.kind;
+}
+
+function updateProgram(spec: OptimizerSpec): ProgramSpec {
+  const slots = slotsOf(spec);
+  const isClipped = spec.maxGradientNorm !== null;
+  const moments = slots.filter((name) => name !== 'average');
   return {
-    name: `${kind} step`,
-    samplers: { weights: 'flat', gradients: 'flat', averages: 'flat', energies: 'flat' },
+    name: `${ruleOf(spec)} step`,
+    samplers: {
+      weights: 'flat',
+      gradients: 'flat',
+      roles: 'flat',
+      ...Object.fromEntries(slots.map((name) => [`${name}s`, 'flat' as const])),
+      ...(isClipped ? { clip: 'flat' } : {}),
+    },
     uniforms: {
       rate: 'float',
+      decayRate: 'float',
       epsilon: 'float',
       share1: 'float',
       share2: 'float',
       momentum: 'float',
+      statisticShare: 'float',
+      averageShare: 'float',
     },
-    numOutputs: 3,
+    numOutputs: 1 + slots.length,
     body: `
 void main() {
   ivec2 at = ivec2(gl_FragCoord.xy);
   vec4 w = texelFetch(weights, at, 0);
   vec4 g = texelFetch(gradients, at, 0);
-  vec4 m = texelFetch(averages, at, 0);
-  vec4 v = texelFetch(energies, at, 0);
-  ${UPDATES[kind]}
+  vec4 role = texelFetch(roles, at, 0);
+  float decay = role.x * decayRate;
+  vec4 observed = g;
+  ${slots.map((name) => `vec4 ${name} = texelFetch(${name}s, at, 0);`).join(' ')}
+  ${isClipped ? 'g *= texelFetch(clip, ivec2(0, 0), 0).x;' : ''}
+  ${RULES[ruleOf(spec)]}
+  if (role.y > 0.5) {
+    next = mix(observed, w, statisticShare);
+    ${moments.map((name) => `${name} = vec4(0.0);`).join(' ')}
+  }
+  out0 = next;
+  ${slots
+    .map((name, index) =>
+      name === 'average'
+        ? `out${index + 1} = mix(next, average, averageShare);`
+        : `out${index + 1} = ${name};`,
+    )
+    .join(' ')}
 }`,
   };
 }
 
+/** Length of the gradients in each of WIDTH columns. Not its square, which half floats do not hold. */
+function columnNorms(numLines: number): ProgramSpec {
+  return {
+    name: 'gradient norms',
+    samplers: { gradients: 'flat', roles: 'flat' },
+    numOutputs: 1,
+    body: `
+void main() {
+  int column = int(gl_FragCoord.x);
+  float sum = 0.0;
+  for (int line = 0; line < ${numLines}; line++) {
+    vec4 g = texelFetch(gradients, ivec2(column, line), 0);
+    if (texelFetch(roles, ivec2(column, line), 0).y < 0.5) sum += dot(g, g);
+  }
+  out0 = vec4(sqrt(sum), 0.0, 0.0, 0.0);
+}`,
+  };
+}
+
+/** What gradients are multiplied by so that they are no longer than `limit`, all together. */
+const CLIP: ProgramSpec = {
+  name: 'gradient clipping',
+  samplers: { norms: 'flat' },
+  uniforms: { limit: 'float' },
+  numOutputs: 1,
+  body: `
+void main() {
+  float sum = 0.0;
+  for (int column = 0; column < ${WIDTH}; column++) {
+    float norm = texelFetch(norms, ivec2(column, 0), 0).x;
+    sum += norm * norm;
+  }
+  float norm = sqrt(sum);
+  out0 = vec4(norm > limit ? limit / norm : 1.0, 0.0, 0.0, 0.0);
+}`,
+};
+
+/** Weights with their slots; a draw cannot write what it reads. */
 interface Side {
   readonly weights: Texture;
-  readonly averages: Texture;
-  readonly energies: Texture;
+  readonly slots: ReadonlyMap<SlotName, Texture>;
   readonly target: Target;
+}
+
+/** What clipping draws need. */
+interface Clipping {
+  readonly norms: Texture;
+  readonly normTarget: Target;
+  readonly factor: Texture;
+  readonly factorTarget: Target;
+}
+
+export interface ParametersRequest {
+  readonly places: readonly Place[];
+  readonly numLines: number;
+  readonly optimizer: OptimizerSpec;
+  readonly state: OptimizerState | null;
+  /** Share of the old value that statistics keep. */
+  readonly batchNormMomentum: number;
+  readonly read: (key: string) => Float32Array;
 }
 
 /** The weights of a network and what its optimizer keeps of them. */
 export class Parameters {
   readonly gradients: Texture;
   readonly gradientTarget: Target;
-  readonly numLines: number;
   readonly #device: Device;
-  /** A draw cannot write what it reads: each step goes from one side to the other. */
+  readonly #request: ParametersRequest;
+  readonly #roles: Texture;
+  readonly #clipping: Clipping | null;
+  /** Each step goes from one side to the other. */
   #sides: readonly [now: Side, next: Side];
-  #numSteps = 0;
+  #numSteps: number;
 
-  /** @param values As `fillRegion` fills them, `numLines` lines. */
-  constructor(device: Device, numLines: number, values: Float32Array) {
+  constructor(device: Device, request: ParametersRequest) {
+    const { numLines, optimizer, state, places, read } = request;
     this.#device = device;
-    this.numLines = numLines;
-    this.gradients = device.makeTexture('flat', WIDTH, numLines);
+    this.#request = request;
+    this.#numSteps = state?.numSteps ?? 0;
+    this.gradients = this.#makeTexture();
     this.gradientTarget = device.makeTarget([this.gradients]);
+    this.#roles = this.#makeTexture();
     this.#sides = [this.#makeSide(), this.#makeSide()];
-    device.upload(this.#sides[0].weights, values);
+    this.#clipping = optimizer.maxGradientNorm === null ? null : this.#makeClipping();
+
+    const roles = emptyLines(numLines);
+    for (const { region, firstRow, depth, role, shape } of places) {
+      const numRows = sizeOf(shape) / region.columns;
+      const texel = [Number(role === 'kernel'), Number(role === 'statistic'), 0, 0];
+      for (let row = 0; row < numRows; row++) {
+        const start = region.start + rowAt({ firstRow, depth }, row) * region.groups;
+        for (let group = 0; group < region.groups; group++) roles.set(texel, (start + group) * 4);
+      }
+    }
+    device.upload(this.#roles, roles);
+    const fill = (values: (key: string) => ArrayLike<number> | null) => {
+      const lines = emptyLines(numLines);
+      for (const place of places) fillRegion(lines, place, values(place.key) ?? []);
+      return lines;
+    };
+    const [now] = this.#sides;
+    device.upload(now.weights, fill(read));
+    for (const [name, texture] of now.slots) {
+      const kept = (key: string) => state?.slots[key]?.[name] ?? null;
+      device.upload(
+        texture,
+        fill((key) => kept(key) ?? (name === 'average' ? read(key) : null)),
+      );
+    }
+    device.program(updateProgram(optimizer));
+    if (this.#clipping) {
+      device.program(columnNorms(numLines));
+      device.program(CLIP);
+    }
+  }
+
+  #makeTexture(): Texture {
+    return this.#device.makeTexture('flat', WIDTH, this.#request.numLines);
   }
 
   #makeSide(): Side {
-    const make = () => this.#device.makeTexture('flat', WIDTH, this.numLines);
-    const [weights, averages, energies] = [make(), make(), make()];
-    const target = this.#device.makeTarget([weights, averages, energies]);
-    return { weights, averages, energies, target };
+    const weights = this.#makeTexture();
+    const slots = new Map(
+      slotsOf(this.#request.optimizer).map((name) => [name, this.#makeTexture()]),
+    );
+    return { weights, slots, target: this.#device.makeTarget([weights, ...slots.values()]) };
+  }
+
+  #makeClipping(): Clipping {
+    const norms = this.#device.makeTexture('flat', WIDTH, 1);
+    const factor = this.#device.makeTexture('flat', 1, 1);
+    const normTarget = this.#device.makeTarget([norms]);
+    return { norms, normTarget, factor, factorTarget: this.#device.makeTarget([factor]) };
   }
 
   /** The texture that has the weights until the next step. */
@@ -141,27 +302,56 @@ export class Parameters {
     return this.#sides[0].weights.handle;
   }
 
+  /** The texture that has their average until the next step. */
+  get averages(): WebGLTexture | null {
+    return this.#sides[0].slots.get('average')?.handle ?? null;
+  }
+
   /** Changes the weights by the gradients. */
-  step(knobs: OptimizerKnobs, learningRate: number): void {
+  step(learningRate: number): void {
     this.#numSteps++;
+    const { optimizer, numLines } = this.#request;
+    const device = this.#device;
     const [now, next] = this.#sides;
-    const program = this.#device.program(updateProgram(knobs.kind));
-    const textures = [now.weights, this.gradients, now.averages, now.energies];
-    this.#device.draw(
-      program,
+    const textures = [now.weights, this.gradients, this.#roles, ...now.slots.values()];
+    if (this.#clipping) {
+      const { norms, normTarget, factor, factorTarget } = this.#clipping;
+      device.draw(
+        device.program(columnNorms(numLines)),
+        [this.gradients.handle, this.#roles.handle],
+        normTarget,
+      );
+      device.draw(device.program(CLIP), [norms.handle], factorTarget, {
+        limit: optimizer.maxGradientNorm ?? 0,
+      });
+      textures.push(factor);
+    }
+    device.draw(
+      device.program(updateProgram(optimizer)),
       textures.map(({ handle }) => handle),
       next.target,
-      this.#uniforms(knobs, learningRate),
+      this.#uniforms(learningRate),
     );
     this.#sides = [next, now];
   }
 
-  #uniforms(knobs: OptimizerKnobs, learningRate: number): Record<string, number> {
-    if (knobs.kind === 'sgd') return { rate: learningRate, momentum: knobs.momentum };
-    const { beta1, beta2, epsilon } = knobs;
-    const correction1 = 1 - beta1 ** this.#numSteps;
-    const correction2 = Math.sqrt(1 - beta2 ** this.#numSteps);
+  #uniforms(learningRate: number): Record<string, number> {
+    const { optimizer, batchNormMomentum } = this.#request;
+    const { rule, weightDecay, averageDecay } = optimizer;
+    const step = this.#numSteps;
+    const common = {
+      decayRate: learningRate * weightDecay,
+      statisticShare: batchNormMomentum,
+      averageShare: averageDecayAt(averageDecay ?? 0, step),
+    };
+    if (rule.kind === 'sgd') return { ...common, rate: learningRate, momentum: rule.momentum };
+    const { beta1, beta2 } = rule;
+    // Half floats know no smaller number than 6e-8.
+    const epsilon = rule.epsilon ?? (this.#device.isHalf ? 1e-4 : 1e-7);
+    const correction1 = 1 - beta1 ** step;
+    const correction2 = Math.sqrt(1 - beta2 ** step);
     return {
+      ...common,
       rate: (learningRate * correction2) / correction1,
       epsilon: epsilon * correction2,
       share1: 1 - beta1,
@@ -169,19 +359,60 @@ export class Parameters {
     };
   }
 
-  /** Hands the step's shader to the compiler. */
-  prepare(knobs: OptimizerKnobs): void {
-    this.#device.program(updateProgram(knobs.kind));
+  /** Waits for the device. */
+  async readState(): Promise<OptimizerState> {
+    const slots: Record<string, Record<string, Float32Array>> = {};
+    const { places } = this.#request;
+    const [now] = this.#sides;
+    await Promise.all(
+      places.flatMap((place) =>
+        [...now.slots]
+          .filter(([name]) => name === 'average' || place.role !== 'statistic')
+          .map(async ([name, texture]) => {
+            const values = await this.#device.readTensor(
+              [sizeOf(place.shape)],
+              (width) => readRegion(place, width),
+              [texture.handle],
+            );
+            slots[place.key] = { ...slots[place.key], [name]: values };
+          }),
+      ),
+    );
+    return { numSteps: this.#numSteps, slots };
+  }
+
+  /** Whether all weights are finite. Waits for the device. */
+  async isSound(): Promise<boolean> {
+    const sums = await this.#device.readTensor(
+      [WIDTH],
+      (width) => sumMagnitudes(this.#request.numLines, width),
+      [this.weights],
+    );
+    return sums.every(Number.isFinite);
   }
 
   dispose(): void {
-    for (const { weights, averages, energies, target } of this.#sides) {
-      this.#device.freeTarget(target);
-      for (const texture of [weights, averages, energies]) this.#device.freeTexture(texture);
+    const device = this.#device;
+    for (const { weights, slots, target } of this.#sides) {
+      device.freeTarget(target);
+      for (const texture of [weights, ...slots.values()]) device.freeTexture(texture);
     }
-    this.#device.freeTarget(this.gradientTarget);
-    this.#device.freeTexture(this.gradients);
+    device.freeTarget(this.gradientTarget);
+    for (const texture of [this.gradients, this.#roles]) device.freeTexture(texture);
+    if (!this.#clipping) return;
+    const { norms, normTarget, factor, factorTarget } = this.#clipping;
+    for (const target of [normTarget, factorTarget]) device.freeTarget(target);
+    for (const texture of [norms, factor]) device.freeTexture(texture);
   }
+}
+
+// ---- in and out ---------------------------------------------------------------------------------
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((size, length) => size * length, 1);
+
+/** Where a weight's row is in its region. */
+function rowAt({ firstRow, depth }: Pick<Rows, 'firstRow' | 'depth'>, row: number): number {
+  return firstRow + Math.floor(row / depth) * Math.ceil(depth / 4) * 4 + (row % depth);
 }
 
 /** Room for the numbers of `numLines` lines. */
@@ -189,24 +420,20 @@ export function emptyLines(numLines: number): Float32Array {
   return new Float32Array(numLines * WIDTH * 4);
 }
 
-/** Writes rows of a matrix, one after the other in `values`, into the region from `firstRow` on. */
-export function fillRegion(
-  lines: Float32Array,
-  region: Region,
-  firstRow: number,
-  values: ArrayLike<number>,
-): void {
-  const { columns, groups, start } = region;
+/** Writes a weight's values into its rows. */
+export function fillRegion(lines: Float32Array, rows: Rows, values: ArrayLike<number>): void {
+  const { columns, groups, start } = rows.region;
   for (let index = 0; index < values.length; index++) {
-    const row = firstRow + Math.floor(index / columns);
+    const row = rowAt(rows, Math.floor(index / columns));
     const column = index % columns;
     lines[(start + row * groups) * 4 + column] = values[index] as number;
   }
 }
 
-/** Reads `numRows` rows from `firstRow` on into a tensor's texture, one number after the other. */
-export function readRegion(region: Region, firstRow: number, width: number): ProgramSpec {
+/** Reads a weight into a tensor's texture, one number after the other. */
+export function readRegion({ region, firstRow, depth }: Rows, width: number): ProgramSpec {
   const { columns, groups, start } = region;
+  const filled = Math.ceil(depth / 4) * 4;
   return {
     name: 'read weights',
     samplers: { values: 'flat' },
@@ -216,14 +443,15 @@ void main() {
   int index = int(gl_FragCoord.y) * ${width} + int(gl_FragCoord.x);
   int row = index / ${columns};
   int column = index - row * ${columns};
+  ${filled === depth ? '' : `row = (row / ${depth}) * ${filled} + row % ${depth};`}
   int texel = ${start + firstRow * groups} + row * ${groups} + (column >> 2);
   out0 = vec4(${fetchTexel('values', 'texel')}[column & 3], 0.0, 0.0, 0.0);
 }`,
   };
 }
 
-/** Sums of magnitudes, one for each of WIDTH columns: not a number where a weight is none. */
-export function sumMagnitudes(numLines: number, width: number): ProgramSpec {
+/** Sums of magnitudes, one for each of WIDTH columns: not finite where a weight is not. */
+function sumMagnitudes(numLines: number, width: number): ProgramSpec {
   return {
     name: 'sum magnitudes',
     samplers: { values: 'flat' },
@@ -239,5 +467,3 @@ void main() {
 }`,
   };
 }
-
-export const NUM_MAGNITUDES = WIDTH;

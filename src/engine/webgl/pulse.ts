@@ -1,5 +1,5 @@
 /**
- * Owns noticing that a WebGL context has died without an event: a driver that was reset, or one that
+ * Notices that a WebGL context has died without an event: a driver that was reset, or one that
  * hangs, may leave every read unanswered for ever. Reads that take long are looked after.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Owns which of two ways to the same numbers is faster on this device, found out in a moment.
+ * Finds out in a moment which of two ways to the same numbers is faster on this device.
  */
 
 /** The median of three passes over one run that something held up. */

@@ -1,5 +1,5 @@
 /**
- * Owns the names of what stands in for stock TensorFlow.js on WebGL, and which of it is taken away to
+ * The names of what stands in for stock TensorFlow.js on WebGL, and which of it is taken away to
  * compare: whatever has a name here can be removed, and training then goes on without it.
  */
 

@@ -1,10 +1,11 @@
 /**
- * Owns how pictures with channels lie in textures. A texel has four channels of one pixel, and four
+ * How images with channels lie in textures, in numbers and in shader text. A texel has four channels of one pixel, and four
  * neighbouring pixels of a row share a place in the four layers of a texture: a shader with four
  * outputs then makes 4 pixels × 4 channels at once, from few reads. Reads are what shaders spend
  * their time on.
  *
- * Pixels beyond the width and channels beyond the count are 0.
+ * Pixels beyond the width and channels beyond the count are 0, in values and in gradients: shaders
+ * rely on it and keep it so.
  */
 import type { Device, Target, Texture } from './device.ts';
 
@@ -17,7 +18,9 @@ export interface Layout {
   readonly groups: number;
   /** Groups of four pixels of a row, the last one filled up. */
   readonly blocks: number;
-  /** Pictures side by side in the texture, 2^foldBits, so that it is not too high. */
+  /** Pixels of a row of the last image that count: a matrix's rows may be no multiple of 4. */
+  readonly lastWidth: number;
+  /** Images side by side in the texture, 2^foldBits, so that it is not too high. */
   readonly foldBits: number;
   readonly textureWidth: number;
   readonly textureHeight: number;
@@ -45,15 +48,22 @@ export function layOut(
     channels,
     groups,
     blocks,
+    lastWidth: width,
     foldBits,
     textureWidth: groups * blocks * 2 ** foldBits,
     textureHeight: Math.ceil(batch / 2 ** foldBits) * height,
   };
 }
 
-/** A matrix `[rows, columns]` as four rows a picture of one row: `rows` must be a multiple of 4. */
+/** A matrix `[rows, columns]` as images of one row: four rows of the matrix are the pixels of one. */
 export function layOutMatrix(rows: number, columns: number, maxSide: number): Layout {
-  return layOut([rows / 4, 1, 4, columns], maxSide);
+  const layout = layOut([Math.ceil(rows / 4), 1, 4, columns], maxSide);
+  return { ...layout, lastWidth: rows - (layout.batch - 1) * 4 };
+}
+
+/** Rows of a matrix. */
+export function rowsOf({ batch, lastWidth }: Layout): number {
+  return (batch - 1) * 4 + lastWidth;
 }
 
 export function makeVolume(device: Device, layout: Layout): Volume {
@@ -68,7 +78,7 @@ export function freeVolume(device: Device, { texture, target }: Volume): void {
 
 // ---- shader text --------------------------------------------------------------------------------
 
-/** GLSL: column of picture `n`'s group `group` and block `block`. */
+/** GLSL: column of image `n`'s group `group` and block `block`. */
 export function columnOf(
   { groups, blocks, foldBits }: Layout,
   n: string,
@@ -79,10 +89,10 @@ export function columnOf(
   return blocks === 1 ? `(${start} + ${block})` : `(${start} * ${blocks} + ${block})`;
 }
 
-/** GLSL: row of picture `n`'s row `y`. */
+/** GLSL: row of image `n`'s row `y`. */
 export function rowOf({ height, foldBits }: Layout, n: string, y: string): string {
-  const picture = foldBits === 0 ? n : `(${n} >> ${foldBits})`;
-  return height === 1 ? `(${picture} + ${y})` : `(${picture} * ${height} + ${y})`;
+  const image = foldBits === 0 ? n : `(${n} >> ${foldBits})`;
+  return height === 1 ? `(${image} + ${y})` : `(${image} * ${height} + ${y})`;
 }
 
 /** GLSL: four channels of a pixel. `block` and `layer` are its x / 4 and x % 4. */
@@ -104,21 +114,28 @@ export function place({ height, groups, blocks, foldBits }: Layout): string {
   int y = at.y % ${height};`;
 }
 
-/** GLSL statements: sets `out0` to `out3` to the values, pixels beyond the width to 0. */
-export function write({ width, blocks }: Layout, values: readonly string[]): string {
+/** GLSL statements: sets `out0` to `out3` to the values, pixels that do not count to 0. */
+export function write(
+  { batch, width, blocks, lastWidth }: Layout,
+  values: readonly string[],
+): string {
   return values
     .map((value, layer) => {
-      const isInside = (blocks - 1) * 4 + layer < width;
-      return `  out${layer} = ${isInside ? value : `block < ${blocks - 1} ? ${value} : vec4(0.0)`};`;
+      const limits = [
+        ...((blocks - 1) * 4 + layer < width ? [] : [`block < ${blocks - 1}`]),
+        ...(lastWidth < width && layer >= lastWidth ? [`n < ${batch - 1}`] : []),
+      ];
+      const text = limits.length === 0 ? value : `${limits.join(' && ')} ? ${value} : vec4(0.0)`;
+      return `  out${layer} = ${text};`;
     })
     .join('\n');
 }
 
-/**
- * GLSL expression: the gradient where the output of a ReLU, `value`, is above 0, else 0.
- */
-export function behindRelu(gradient: string, value: string): string {
-  return `mix(vec4(0.0), ${gradient}, greaterThan(${value}, vec4(0.0)))`;
+/** GLSL expression: the value with channels that do not count set to 0. `group` is in scope. */
+export function withinChannels({ channels }: Layout, value: string): string {
+  if (channels % 4 === 0) return value;
+  return `mix(vec4(0.0), ${value}, lessThan(ivec4(group * 4) + ivec4(0, 1, 2, 3), ivec4(${channels})))`;
 }
 
-export const LAYERS = [0, 1, 2, 3] as const;
+/** Of the pixels at one place of a texture. */
+export const SUBLAYERS = [0, 1, 2, 3] as const;

@@ -1,18 +1,21 @@
 /**
- * Owns how a network of `network.ts` becomes a tf.layers model. What comes out is stock: it needs
- * nothing of Atelier to be saved, loaded or run.
+ * Makes a tf.layers model of a network. What comes out is stock: it needs nothing of Atelier to be
+ * saved, loaded or run.
  */
 import * as tf from '@tensorflow/tfjs';
+import type { ModelWeight } from '../../engine/contract.ts';
 import { SIDE } from '../../fashion.ts';
-import { hasBias, type LayerSpec, NETWORKS, type NetworkName } from '../spec/network.ts';
+import {
+  INPUT,
+  isChain,
+  layerOf,
+  type Network,
+  type PlacedNode,
+  weightKey,
+} from '../../network/spec.ts';
 
-/** Added to a variance before its root is taken, by batch normalisation. Keras's default. */
-export const BATCH_NORM_EPSILON = 1e-3;
-/**
- * Share of the old value that the tracked mean and variance keep in each step. Keras's default of
- * 0.99 needs hundreds of steps to forget the start, more than a run on a small data set has.
- */
-export const BATCH_NORM_MOMENTUM = 0.9;
+/** Of the layer at the end, which makes probabilities of the logits. */
+const SOFTMAX = 'softmax';
 
 /** Spreads the layers' seeds. Never 0: TensorFlow.js takes that for "no seed". */
 function layerSeed(seed: number, index: number): number {
@@ -20,74 +23,66 @@ function layerSeed(seed: number, index: number): number {
 }
 
 /**
- * Builds a model from pictures `[n, 28, 28, 1]` (0–1, light on black) to probabilities `[n, 10]`,
- * with fresh weights that follow from the seed. Its layers are those of the network, one to one,
- * and a softmax at the end. The caller disposes it.
+ * Builds a model from images `[n, 28, 28, 1]` (0–1, light on black) to probabilities `[n, classes]`,
+ * with fresh weights that follow from the seed: sequential where the network is a chain, functional
+ * where it forks. Its layers are the network's nodes, by id, and a softmax. The caller disposes it.
  *
- * Layers before a ReLU start after He et al., "Delving Deep into Rectifiers", 2015; the last one
- * after Glorot and Bengio, 2010.
+ * Weights start after He et al., "Delving Deep into Rectifiers", 2015; those of the output after
+ * Glorot and Bengio, 2010.
+ *
+ * @param dropout Share for dropout nodes that have none of their own, 0–1.
  */
 export function buildModel(
-  network: NetworkName,
+  network: Network,
   { dropout, seed }: { readonly dropout: number; readonly seed: number },
-): tf.Sequential {
-  const { layers } = NETWORKS[network];
-  const model = tf.sequential({ name: network });
-  layers.forEach((layer, index) => {
-    const input = index === 0 ? { inputShape: [SIDE, SIDE, 1] } : {};
-    const name = `${layer.kind}_${index + 1}`;
+): tf.LayersModel {
+  const layers = network.nodes.map((placed, index) => {
+    const { node, inputShapes, shape } = placed;
     const initializer =
-      index === layers.length - 1
-        ? tf.initializers.glorotUniform({ seed: layerSeed(seed, index) })
-        : tf.initializers.heNormal({ seed: layerSeed(seed, index) });
-    model.add(makeLayer(layer, { ...input, name }, initializer, dropout, hasBias(layers, index)));
+      node.id === network.output ? tf.initializers.glorotUniform : tf.initializers.heNormal;
+    return layerOf(node).stock(
+      tf,
+      node,
+      {
+        name: node.id,
+        kernelInitializer: initializer({ seed: layerSeed(seed, index) }),
+        dropoutRate: dropout,
+      },
+      inputShapes,
+      shape,
+    );
   });
-  model.add(tf.layers.softmax({ name: 'softmax' }));
-  return model;
+  const name = network.spec.title.replace(/[^A-Za-z0-9]+/g, '_').toLowerCase() || 'network';
+  const softmax = tf.layers.softmax({ name: SOFTMAX });
+  if (isChain(network)) {
+    const input = tf.layers.inputLayer({ inputShape: [SIDE, SIDE, 1], name: INPUT });
+    return tf.sequential({ name, layers: [input, ...layers, softmax] });
+  }
+  const input = tf.input({ shape: [SIDE, SIDE, 1], name: INPUT });
+  const values = new Map<string, tf.SymbolicTensor>([[INPUT, input]]);
+  network.nodes.forEach(({ node }, index) => {
+    const inputs = node.from.map((id) => values.get(id) as tf.SymbolicTensor);
+    const output = layers[index]?.apply(inputs.length === 1 ? (inputs[0] ?? []) : inputs);
+    values.set(node.id, output as tf.SymbolicTensor);
+  });
+  const output = softmax.apply(values.get(network.output) as tf.SymbolicTensor);
+  return tf.model({ name, inputs: input, outputs: output as tf.SymbolicTensor });
 }
 
-function makeLayer(
-  layer: LayerSpec,
-  common: { readonly name: string; readonly inputShape?: number[] },
-  kernelInitializer: ReturnType<typeof tf.initializers.heNormal>,
-  dropout: number,
-  useBias: boolean,
-): tf.layers.Layer {
-  switch (layer.kind) {
-    case 'conv':
-      return tf.layers.conv2d({
-        ...common,
-        filters: layer.filters,
-        kernelSize: layer.kernel,
-        padding: layer.padding,
-        activation: layer.activation,
-        kernelInitializer,
-        useBias,
+/** The weights of a model that was built for a network, by key. */
+export function modelWeights(
+  model: tf.LayersModel,
+  network: Network,
+): ReadonlyMap<string, ModelWeight> {
+  return new Map(
+    network.nodes.flatMap(({ node, weights }: PlacedNode) => {
+      // Layers without weights may be left out by who asks for none.
+      const found = weights.length > 0 ? model.getLayer(node.id).weights : [];
+      return weights.map(({ name }, index): [string, ModelWeight] => {
+        const weight = found[index];
+        if (!weight) throw new RangeError(`The model lacks the weight ${name} of ${node.id}.`);
+        return [weightKey(node.id, name), weight];
       });
-    case 'batchNorm':
-      return tf.layers.batchNormalization({
-        ...common,
-        epsilon: BATCH_NORM_EPSILON,
-        momentum: BATCH_NORM_MOMENTUM,
-      });
-    case 'relu':
-      return tf.layers.reLU(common);
-    case 'maxPool':
-      return tf.layers.maxPooling2d({ ...common, poolSize: 2, strides: 2 });
-    case 'globalAveragePool':
-      return tf.layers.globalAveragePooling2d(common);
-    case 'flatten':
-      return tf.layers.flatten(common);
-    case 'dropout':
-      return tf.layers.dropout({ ...common, rate: dropout });
-    case 'dense':
-      return tf.layers.dense({
-        ...common,
-        units: layer.units,
-        activation: layer.activation,
-        kernelInitializer,
-      });
-    default:
-      throw new RangeError(`Unknown layer ${layer satisfies never}.`);
-  }
+    }),
+  );
 }

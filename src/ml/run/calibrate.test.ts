@@ -2,11 +2,12 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Dataset, splitRows } from '../../data/dataset.ts';
-import { PIXELS } from '../../fashion.ts';
+import { FASHION_MNIST, PIXELS } from '../../fashion.ts';
 import { createRandom } from '../../random.ts';
 import { augmentBatch } from '../spec/augment.ts';
 import { measureReliability } from '../spec/calibration.ts';
-import { answerPicture, calibrateModel } from './calibrate.ts';
+import { answerPicture } from './answer.ts';
+import { calibrateModel } from './calibrate.ts';
 import { evaluateModel } from './evaluate.ts';
 import { predictPicture } from './predict.ts';
 
@@ -25,7 +26,7 @@ function makeBands(numRows: number, seed: number): Dataset {
       pixels[row * PIXELS + i] = random() * 120 + (isLit ? 60 : 0);
     }
   });
-  return { pixels, labels };
+  return { pixels, labels, spec: FASHION_MNIST };
 }
 
 /** Weighs up the bands; `boast` makes it surer than it has reason to be. */

@@ -1,51 +1,13 @@
-/**
- * Owns the making of a calibration, by a look at rows that a model did not learn from, and its use on
- * a picture.
- */
+/** Makes a calibration, by a look at rows that a model was not trained on. */
 import type * as tf from '@tensorflow/tfjs';
-import { type Dataset, type Split, selectRows } from '../../data/dataset.ts';
-import { NUM_CLASSES } from '../../fashion.ts';
+import { countClasses, type Dataset, type Split, selectRows } from '../../data/dataset.ts';
 import { createRandom } from '../../random.ts';
 import { augmentBatch } from '../spec/augment.ts';
-import { type Calibration, fitTemperature, softmaxAt, toLogits } from '../spec/calibration.ts';
-import { fitFamiliarity, remotenessOf } from '../spec/familiarity.ts';
+import { type Calibration, fitTemperature, toLogits } from '../spec/calibration.ts';
+import { fitFamiliarity } from '../spec/familiarity.ts';
 import type { Augmentation } from '../spec/recipe.ts';
-import { examine, examineRows } from './features.ts';
-import { predictPicture, predictRows } from './predict.ts';
-
-/** What a model makes of one picture. */
-export interface PictureAnswer {
-  /** `[10]`, calibrated where the model is. */
-  readonly probabilities: Float32Array;
-  /** See `remotenessOf`; null where the model has no measure of it. */
-  readonly remoteness: number | null;
-}
-
-/**
- * Runs the model on one picture, once.
- * @param pixels `[784]` bytes, light on black.
- */
-export async function answerPicture(
-  model: tf.LayersModel,
-  calibration: Calibration | null,
-  pixels: Uint8Array,
-): Promise<PictureAnswer> {
-  const { temperature = 1, familiarity = null } = calibration ?? {};
-  const insight =
-    familiarity &&
-    (await examine(
-      model,
-      Float32Array.from(pixels, (pixel) => pixel / 255),
-    ));
-  if (insight) {
-    return {
-      probabilities: softmaxAt(insight.logits, temperature),
-      remoteness: remotenessOf(familiarity, insight.features),
-    };
-  }
-  const probabilities = await predictPicture(model, pixels);
-  return { probabilities: softmaxAt(toLogits(probabilities), temperature), remoteness: null };
-}
+import { examineRows } from './features.ts';
+import { predictRows } from './predict.ts';
 
 /** Training rows that the classes' centres and covariance are taken from; more change little. */
 const MAX_KNOWN = 5000;
@@ -120,10 +82,10 @@ export async function calibrateModel(
 }
 
 /** Copies, changed as in a training with 'photos'. */
-function vary({ pixels, labels }: Dataset, seed: number): Dataset {
-  const varied = pixels.slice();
-  augmentBatch(varied, labels.length, 'photos', createRandom(seed));
-  return { pixels: varied, labels };
+function vary(dataset: Dataset, seed: number): Dataset {
+  const varied = dataset.pixels.slice();
+  augmentBatch(varied, dataset.labels.length, 'photos', createRandom(seed));
+  return { ...dataset, pixels: varied };
 }
 
 function join(parts: readonly Float32Array[]): Float32Array {
@@ -140,7 +102,7 @@ interface Look {
   /** `[n · numFeatures]`. */
   readonly features: Float32Array;
   readonly numFeatures: number;
-  /** `[n · 10]`. */
+  /** `[n · classes]`. */
   readonly logits: Float32Array;
 }
 
@@ -151,7 +113,8 @@ async function featuresOf(
   onBatch: (done: number) => void,
 ): Promise<Look | null> {
   const rows = Uint32Array.from(dataset.labels, (_, row) => row);
-  const logits = new Float32Array(rows.length * NUM_CLASSES);
+  const numClasses = countClasses(dataset);
+  const logits = new Float32Array(rows.length * numClasses);
   let features = new Float32Array(0);
   let numFeatures = 0;
   const isWhole = await examineRows(model, dataset, rows, (insight, from) => {
@@ -160,8 +123,8 @@ async function featuresOf(
       features = new Float32Array(rows.length * numFeatures);
     }
     features.set(insight.features, from * numFeatures);
-    logits.set(insight.logits, from * NUM_CLASSES);
-    onBatch(Math.min(rows.length, from + insight.logits.length / NUM_CLASSES));
+    logits.set(insight.logits, from * numClasses);
+    onBatch(Math.min(rows.length, from + insight.logits.length / numClasses));
   });
   return isWhole ? { features, numFeatures, logits } : null;
 }

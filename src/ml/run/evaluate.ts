@@ -1,56 +1,13 @@
 /**
- * Owns the evaluation of a model on labelled pictures. The figures themselves are in `figures.ts`,
- * which the page may import.
+ * Evaluates a model on labelled images; what follows from the predictions is in `spec/metrics.ts`.
  */
 import type * as tf from '@tensorflow/tfjs';
-import type { Dataset } from '../../data/dataset.ts';
-import { NUM_CLASSES } from '../../fashion.ts';
-import {
-  type Calibration,
-  measureReliability,
-  type Reliability,
-  softmaxAt,
-  toLogits,
-} from '../spec/calibration.ts';
-import { judgePredictions } from '../spec/evaluation.ts';
+import { countClasses, type Dataset } from '../../data/dataset.ts';
+import { type Calibration, measureReliability, softmaxAt, toLogits } from '../spec/calibration.ts';
 import { remotenessOf } from '../spec/familiarity.ts';
+import { type Evaluation, judgePredictions } from '../spec/metrics.ts';
 import { examineRows } from './features.ts';
 import { predictRows } from './predict.ts';
-
-export interface ClassFigures {
-  /** 0–1; null where undefined (nothing predicted as this class, say). */
-  readonly precision: number | null;
-  readonly recall: number | null;
-  readonly f1: number | null;
-  /** Rows of this class. */
-  readonly support: number;
-}
-
-export interface Evaluation {
-  /** Name of the file the rows came from. */
-  readonly data: string;
-  readonly numRows: number;
-  readonly accuracy: number;
-  /** Mean cross-entropy in nats. */
-  readonly loss: number;
-  /** `confusion[actual][predicted]` counts, 10 × 10. */
-  readonly confusion: readonly (readonly number[])[];
-  readonly perClass: readonly ClassFigures[];
-  /** `[n]` predicted label of each row. */
-  readonly predicted: Uint8Array;
-  /** `[n]` probability of the predicted label, calibrated where the model is. */
-  readonly confidence: Float32Array;
-  /** Of the probabilities as the model gives them, which `loss` is of as well. */
-  readonly reliability: Reliability;
-  /** What calibration makes of them; null where the model has none. */
-  readonly calibrated: {
-    readonly temperature: number;
-    readonly reliability: Reliability;
-    /** Rows too far from the training pictures to be named; null without a measure of that. */
-    readonly numRefused: number | null;
-  } | null;
-  readonly elapsedMs: number;
-}
 
 /**
  * Evaluates a model on every row of a data set. Measures only: neither model nor calibration change.
@@ -67,14 +24,15 @@ export async function evaluateModel(
 ): Promise<Evaluation> {
   const startedMs = performance.now();
   const rows = Uint32Array.from(dataset.labels, (_, row) => row);
+  const numClasses = countClasses(dataset);
   const tell = (done: number) => onProgress?.(done, rows.length);
   const { familiarity = null } = calibration ?? {};
-  let logits: Float32Array = new Float32Array(rows.length * NUM_CLASSES);
+  let logits: Float32Array = new Float32Array(rows.length * numClasses);
   let numRefused: number | null = null;
   if (familiarity) {
     let numRemote: number | null = 0;
     const isWhole = await examineRows(model, dataset, rows, (insight, from) => {
-      logits.set(insight.logits, from * NUM_CLASSES);
+      logits.set(insight.logits, from * numClasses);
       const { features, numFeatures } = insight;
       for (let at = 0; at < features.length && numRemote !== null; at += numFeatures) {
         const remoteness = remotenessOf(familiarity, features.subarray(at, at + numFeatures));
@@ -88,18 +46,27 @@ export async function evaluateModel(
   if (numRefused === null) logits = toLogits(await predictRows(model, dataset, rows, tell));
 
   const { labels } = dataset;
-  const asGiven = softmaxAt(logits, 1);
-  const figures = judgePredictions(asGiven, labels);
+  const { classNames } = dataset.spec;
+  const asGiven = softmaxAt(logits, 1, numClasses);
+  const figures = judgePredictions(asGiven, labels, numClasses);
   const reliability = measureReliability(asGiven, labels);
   if (!calibration) {
-    return { data, ...figures, reliability, calibrated: null, elapsedMs: since(startedMs) };
+    return {
+      data,
+      classNames,
+      ...figures,
+      reliability,
+      calibrated: null,
+      elapsedMs: since(startedMs),
+    };
   }
   const { temperature } = calibration;
-  const probabilities = softmaxAt(logits, temperature);
+  const probabilities = softmaxAt(logits, temperature, numClasses);
   return {
     data,
+    classNames,
     ...figures,
-    confidence: judgePredictions(probabilities, labels).confidence,
+    confidence: judgePredictions(probabilities, labels, numClasses).confidence,
     reliability,
     calibrated: {
       temperature,

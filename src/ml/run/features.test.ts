@@ -2,6 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PIXELS } from '../../fashion.ts';
+import { NETWORK_PRESETS } from '../../network/presets.ts';
+import { resolveNetwork } from '../../network/spec.ts';
 import { buildModel } from './build.ts';
 import { examine } from './features.ts';
 
@@ -11,7 +13,10 @@ beforeAll(async () => {
 
 describe('examine', () => {
   it('gives features and logits whose softmax is the answer, and keeps no tensor', async () => {
-    const model = buildModel('small', { dropout: 0.25, seed: 3 });
+    const model = buildModel(resolveNetwork(NETWORK_PRESETS.small.spec, 10), {
+      dropout: 0.25,
+      seed: 3,
+    });
     const pixels = Float32Array.from({ length: 2 * PIXELS }, (_, i) => ((i * 7) % 256) / 255);
     await examine(model, pixels);
     const before = tf.memory().numTensors;

@@ -12,7 +12,7 @@ export interface Insight {
   /** `[n · numFeatures]`. */
   readonly features: Float32Array;
   readonly numFeatures: number;
-  /** `[n · 10]`, before softmax. */
+  /** `[n · classes]`, before softmax. */
   readonly logits: Float32Array;
 }
 

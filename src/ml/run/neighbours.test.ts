@@ -2,7 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset } from '../../data/dataset.ts';
-import { PIXELS } from '../../fashion.ts';
+import { FASHION_MNIST, PIXELS } from '../../fashion.ts';
+import { NETWORK_PRESETS } from '../../network/presets.ts';
+import { resolveNetwork } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
 import { buildModel } from './build.ts';
 import { createNeighbourhood } from './neighbours.ts';
@@ -17,6 +19,7 @@ function noise(): Dataset {
   return {
     pixels: Uint8Array.from({ length: 140 * PIXELS }, () => 255 * random()),
     labels: Uint8Array.from({ length: 140 }, (_, row) => row % 2),
+    spec: FASHION_MNIST,
   };
 }
 
@@ -25,7 +28,10 @@ const always = () => true;
 
 describe('createNeighbourhood', () => {
   it('finds a row itself first, then others of its class only, and keeps no tensor', async () => {
-    const model = buildModel('small', { dropout: 0, seed: 3 });
+    const model = buildModel(resolveNetwork(NETWORK_PRESETS.small.spec, 10), {
+      dropout: 0,
+      seed: 3,
+    });
     const dataset = noise();
     const before = tf.memory().numTensors;
     const { nearest } = createNeighbourhood(model, dataset);
@@ -41,7 +47,10 @@ describe('createNeighbourhood', () => {
   });
 
   it('takes the same garment in another light for alike', async () => {
-    const model = buildModel('small', { dropout: 0, seed: 3 });
+    const model = buildModel(resolveNetwork(NETWORK_PRESETS.small.spec, 10), {
+      dropout: 0,
+      seed: 3,
+    });
     const dataset = noise();
     const dim = rowOf(dataset, 21).map((pixel) => pixel / 2);
     const found = await createNeighbourhood(model, dataset).nearest(dim, 1, 1, always);
@@ -50,7 +59,10 @@ describe('createNeighbourhood', () => {
   });
 
   it('stops between batches when it is not wanted any more, and goes on from there', async () => {
-    const model = buildModel('small', { dropout: 0, seed: 3 });
+    const model = buildModel(resolveNetwork(NETWORK_PRESETS.small.spec, 10), {
+      dropout: 0,
+      seed: 3,
+    });
     const dataset = noise();
     const { nearest } = createNeighbourhood(model, dataset);
     let numAsked = 0;
@@ -67,7 +79,10 @@ describe('createNeighbourhood', () => {
   });
 
   it('answers with nothing for a class that is not in the data', async () => {
-    const model = buildModel('small', { dropout: 0, seed: 3 });
+    const model = buildModel(resolveNetwork(NETWORK_PRESETS.small.spec, 10), {
+      dropout: 0,
+      seed: 3,
+    });
     const dataset = noise();
     const found = await createNeighbourhood(model, dataset).nearest(
       rowOf(dataset, 0),

@@ -1,19 +1,19 @@
 /**
- * Owns running a model on rows of a data set, in batches of one size, giving way to other work of
- * the worker between batches.
+ * Runs a model on rows of a data set, in batches of one size, giving way to other work of the worker
+ * between batches.
  */
 import * as tf from '@tensorflow/tfjs';
-import { type Dataset, gatherBatch } from '../../data/dataset.ts';
-import { NUM_CLASSES, PIXELS, SIDE } from '../../fashion.ts';
+import { countClasses, type Dataset, gatherBatch } from '../../data/dataset.ts';
+import { PIXELS, SIDE } from '../../fashion.ts';
 import { nextTurn } from './yielding.ts';
 
 /** Every batch has this many pictures, the last one padded: a new shape would compile new shaders. */
 export const BATCH_SIZE = 200;
 
 /**
- * Probabilities of rows, `[rows.length · 10]`, in the rows' order.
+ * Probabilities of rows, `[rows.length · classes]`, in the rows' order.
  *
- * @param model From `[n, 28, 28, 1]` (0–1) to `[n, 10]`.
+ * @param model From `[n, 28, 28, 1]` (0–1) to `[n, classes]`.
  * @param onBatch Hears after each batch how many rows are done; ends the work by throwing.
  */
 export async function predictRows(
@@ -22,7 +22,8 @@ export async function predictRows(
   rows: Uint32Array,
   onBatch?: (done: number) => void,
 ): Promise<Float32Array> {
-  const probabilities = new Float32Array(rows.length * NUM_CLASSES);
+  const numClasses = countClasses(dataset);
+  const probabilities = new Float32Array(rows.length * numClasses);
   for (let from = 0; from < rows.length; from += BATCH_SIZE) {
     const batch = rows.subarray(from, from + BATCH_SIZE);
     const pixels = new Float32Array(BATCH_SIZE * PIXELS);
@@ -30,7 +31,7 @@ export async function predictRows(
     const output = tf.tidy(() => predictBatch(model, pixels, BATCH_SIZE));
     const values = await output.data<'float32'>();
     output.dispose();
-    probabilities.set(values.subarray(0, batch.length * NUM_CLASSES), from * NUM_CLASSES);
+    probabilities.set(values.subarray(0, batch.length * numClasses), from * numClasses);
     onBatch?.(from + batch.length);
     await nextTurn();
   }
@@ -38,7 +39,7 @@ export async function predictRows(
 }
 
 /**
- * Probabilities of one picture, `[10]`.
+ * Probabilities of one image, `[classes]`.
  * @param pixels `[784]` bytes, light on black.
  */
 export async function predictPicture(

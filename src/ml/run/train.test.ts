@@ -2,14 +2,16 @@ import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Dataset } from '../../data/dataset.ts';
 import { startWasmInNode } from '../../engine/stock/wasmInNode.ts';
-import { PIXELS, SIDE } from '../../fashion.ts';
+import { FASHION_MNIST, PIXELS, SIDE } from '../../fashion.ts';
+import { NETWORK_PRESETS, type NetworkPresetName } from '../../network/presets.ts';
+import { type Network, resolveNetwork } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
-import type { NetworkName } from '../spec/network.ts';
+
 import { DEFAULT_RECIPE, type Recipe } from '../spec/recipe.ts';
 import { buildModel } from './build.ts';
 import { evaluateModel } from './evaluate.ts';
 import { predictPicture } from './predict.ts';
-import { type TrainEvent, TrainingControl, TrainingError, train } from './train.ts';
+import { optimizerOf, type TrainEvent, TrainingControl, TrainingError, train } from './train.ts';
 
 /** Ten classes that are easy to tell apart: a bright bar at a height of its own, in noise. */
 function makeToys(numRows: number, seed: number): Dataset {
@@ -20,7 +22,7 @@ function makeToys(numRows: number, seed: number): Dataset {
     const top = row * PIXELS + (2 + 2 * label) * SIDE;
     pixels.fill(255, top, top + 3 * SIDE);
   });
-  return { pixels, labels };
+  return { pixels, labels, spec: FASHION_MNIST };
 }
 
 const toys = makeToys(400, 1);
@@ -39,22 +41,27 @@ const recipe: Recipe = {
   seed: 5,
 };
 
+const networkOf = (name: NetworkPresetName): Network =>
+  resolveNetwork(NETWORK_PRESETS[name].spec, 10);
+const small = networkOf('small');
+
 interface Run {
   readonly events: readonly TrainEvent[];
-  readonly model: tf.Sequential;
+  readonly model: tf.LayersModel;
 }
 
 /** Trains to the end. `onEvent` may use the control. */
 async function run(
   change: Partial<Recipe> = {},
   onEvent: (event: TrainEvent, control: TrainingControl) => void = () => {},
-  { network = 'small', dataset = toys }: { network?: NetworkName; dataset?: Dataset } = {},
+  { network = 'small', dataset = toys }: { network?: NetworkPresetName; dataset?: Dataset } = {},
 ): Promise<Run> {
   const full = { ...recipe, ...change };
-  const model = buildModel(network, full);
+  const resolved = networkOf(network);
+  const model = buildModel(resolved, full);
   const control = new TrainingControl();
   const events: TrainEvent[] = [];
-  for await (const event of train({ model, network, recipe: full, dataset, control })) {
+  for await (const event of train({ model, network: resolved, recipe: full, dataset, control })) {
     events.push(event);
     onEvent(event, control);
   }
@@ -68,7 +75,7 @@ const recordsOf = (events: readonly TrainEvent[]) =>
 const weightsOf = (model: tf.LayersModel) => model.getWeights().map((weight) => weight.dataSync());
 
 let numTensors = 0;
-let models: tf.Sequential[] = [];
+let models: tf.LayersModel[] = [];
 /** Disposed after the test, which then counts the tensors. */
 function own({ events, model }: Run): readonly TrainEvent[] {
   models.push(model);
@@ -146,11 +153,29 @@ describe('a training run', () => {
   });
 
   it('refuses data that cannot be split', async () => {
-    const model = buildModel('small', recipe);
+    const model = buildModel(small, recipe);
     const dataset = makeToys(1, 4);
-    const events = train({ model, network: 'small', recipe, dataset });
+    const events = train({ model, network: small, recipe, dataset });
     await expect(events.next()).rejects.toThrow(TrainingError);
     model.dispose();
+  });
+});
+
+describe('the optimizer', () => {
+  it('is told what the recipe says, and nothing of what is switched off', () => {
+    expect(optimizerOf(DEFAULT_RECIPE)).toMatchObject({
+      rule: { kind: 'adam' },
+      weightDecay: 0,
+      maxGradientNorm: null,
+      averageDecay: null,
+    });
+    const knobs = { nesterov: true, weightDecay: 0.0005, gradientClip: 2, averaging: 0.99 };
+    expect(optimizerOf({ ...DEFAULT_RECIPE, ...knobs, optimizer: 'sgd', momentum: 0.8 })).toEqual({
+      rule: { kind: 'sgd', momentum: 0.8, isNesterov: true },
+      weightDecay: 0.0005,
+      maxGradientNorm: 2,
+      averageDecay: 0.99,
+    });
   });
 });
 
@@ -216,9 +241,9 @@ describe('control of a run', () => {
   });
 
   it('lets the caller leave early', async () => {
-    const model = buildModel('small', recipe);
+    const model = buildModel(small, recipe);
     models.push(model);
-    for await (const event of train({ model, network: 'small', recipe, dataset: toys })) {
+    for await (const event of train({ model, network: small, recipe, dataset: toys })) {
       if (event.kind === 'step') break;
     }
   });
@@ -231,6 +256,7 @@ describe('the weights in the end', () => {
     const noise: Dataset = {
       pixels: Uint8Array.from({ length: 200 * PIXELS }, () => 255 * random()),
       labels: Uint8Array.from({ length: 200 }, () => Math.floor(10 * random())),
+      spec: FASHION_MNIST,
     };
     const change = { epochs: 60, patience: 2, schedule: 'constant', learningRate: 0.01 } as const;
     const result = await run(change, undefined, { dataset: noise });
@@ -249,11 +275,11 @@ describe('the weights in the end', () => {
   });
 
   it('are the last good ones where they stop being numbers', async () => {
-    const model = buildModel('small', recipe);
+    const model = buildModel(small, recipe);
     models.push(model);
     const wild = { ...recipe, optimizer: 'sgd', learningRate: 1e39 } as const;
     const failure = (async () => {
-      for await (const _ of train({ model, network: 'small', recipe: wild, dataset: toys }));
+      for await (const _ of train({ model, network: small, recipe: wild, dataset: toys }));
     })();
     await expect(failure).rejects.toThrow(/no longer numbers.*a tenth.*last good weights/);
     expect(

@@ -1,5 +1,5 @@
 /**
- * Owns the training loop.
+ * The training loop.
  *
  * Why not `model.fit`: it waits for animation frames, which hidden tabs do not get; a callback
  * makes it read the GPU in every batch; it neither pauses nor brings back the best weights. Here
@@ -7,24 +7,22 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import {
+  countClasses,
   type Dataset,
-  gatherBytes,
   gatherLabels,
   shuffleRows,
   splitRows,
 } from '../../data/dataset.ts';
-import { createTrainer } from '../../engine/trainer.ts';
-import { NUM_CLASSES, PIXELS, SIDE } from '../../fashion.ts';
+import type { OptimizerSpec, Trainer } from '../../engine/contract.ts';
+import { createTrainer } from '../../engine/trainers.ts';
+import type { Network } from '../../network/spec.ts';
 import { createRandom } from '../../random.ts';
-import { augmentBatch, drawChange } from '../spec/augment.ts';
-import { judgePredictions, type PredictionFigures } from '../spec/evaluation.ts';
+import { judgePredictions, type PredictionFigures } from '../spec/metrics.ts';
 import type { EpochRecord } from '../spec/modelCard.ts';
-import { hasBias, NETWORKS, type NetworkName } from '../spec/network.ts';
 import { learningRateAt, type Recipe } from '../spec/recipe.ts';
-import { BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM } from './build.ts';
-import { applyInTraining, type BatchMoments, crossEntropy, type ForwardPass } from './forward.ts';
+import { createBatches, namesRows } from './batches.ts';
+import { modelWeights } from './build.ts';
 import { Meter, TrainingClock } from './meter.ts';
-import { createOptimizer, optimizerKnobs } from './optimizer.ts';
 import { predictRows } from './predict.ts';
 import { nextTurn } from './yielding.ts';
 
@@ -37,6 +35,12 @@ export type TrainEvent =
       readonly numValidation: number;
       readonly stepsPerEpoch: number;
       readonly epochs: number;
+    }
+  | {
+      /** Steps begin. */
+      readonly kind: 'ready';
+      /** What people should know of how the engine runs this network; null where nothing. */
+      readonly engineNote: string | null;
     }
   | {
       readonly kind: 'step';
@@ -106,9 +110,9 @@ export class TrainingControl {
 }
 
 export interface TrainRequest {
-  /** Made by `buildModel` for `network`; its weights are trained in place. */
+  /** Made by `buildModel` of `network`; its weights are trained in place. */
   readonly model: tf.LayersModel;
-  readonly network: NetworkName;
+  readonly network: Network;
   readonly recipe: Recipe;
   /** The whole training file; the validation rows are taken from it. */
   readonly dataset: Dataset;
@@ -150,7 +154,9 @@ export async function* train({
 
   const rows = split.train.slice();
   const shuffleRandom = createRandom(recipe.seed + 1);
-  const trainStep = await prepareStep(model, network, recipe, dataset, batchSize);
+  const trainer = await prepareTrainer(model, network, recipe, dataset, batchSize);
+  const makeBatch = createBatches(dataset, recipe, batchSize, network.numClasses);
+  const kept = optimizerOf(recipe).averageDecay === null ? 'current' : 'average';
   const clock = new TrainingClock();
   const meter = new Meter(clock, batchSize);
   let epoch = 0;
@@ -168,8 +174,8 @@ export async function* train({
   /** Waits for the device, checks its losses, and tells of the steps since the last report. */
   async function report(): Promise<TrainEvent> {
     const losses = await meter.read();
-    if (!losses.every(Number.isFinite) || !(await trainStep.isSound())) throw divergence();
-    trainStep.sync();
+    if (!losses.every(Number.isFinite) || !(await trainer.isSound())) throw divergence();
+    trainer.sync(kept);
     tf.dispose([...good]);
     good = takeSnapshot(model);
     return {
@@ -185,16 +191,17 @@ export async function* train({
   }
 
   try {
+    yield { kind: 'ready', engineNote: trainer.note };
     let reason: 'completed' | 'earlyStopped' | 'stopped' = 'completed';
     while (epoch < recipe.epochs) {
       shuffleRows(rows, shuffleRandom);
       meter.startEpoch();
-      trainStep.load(rows.subarray(0, batchSize));
+      trainer.load(makeBatch(rows.subarray(0, batchSize)));
       for (let from = 0; from + batchSize <= numTrain && !control.isStopped; from += batchSize) {
-        meter.add(trainStep.run(learningRateAt(recipe, step, totalSteps)));
+        meter.add(trainer.step(learningRateAt(recipe, step, totalSteps)));
         step++;
         const end = from + 2 * batchSize;
-        if (end <= numTrain) trainStep.load(rows.subarray(end - batchSize, end));
+        if (end <= numTrain) trainer.load(makeBatch(rows.subarray(end - batchSize, end)));
         if (meter.isReadDue || control.isPaused) yield await report();
         await nextTurn();
         if (control.isPaused) {
@@ -246,176 +253,51 @@ export async function* train({
     if (error instanceof TrainingError) writeWeights(model, good);
     throw error;
   } finally {
-    trainStep.dispose();
+    trainer.dispose();
     meter.dispose();
     tf.dispose([...good, ...(best?.weights ?? [])]);
   }
 }
 
-export interface TrainStep {
-  /** Gets the rows of the next step ready, while the device is still at the last one. */
-  load(batch: Uint32Array): void;
-  /** Takes one optimizer step on them. Gives loss and accuracy, `[2]`, still on the device. */
-  run(learningRate: number): tf.Tensor1D;
-  /** Whether all weights are numbers. Waits for the device. */
-  isSound(): Promise<boolean>;
-  /** Makes sure that the model has the weights of the last step. */
-  sync(): void;
-  dispose(): void;
+/** What an optimizer is told of a recipe. */
+export function optimizerOf(recipe: Recipe): OptimizerSpec {
+  return {
+    rule:
+      recipe.optimizer === 'adam'
+        ? { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: null }
+        : { kind: 'sgd', momentum: recipe.momentum, isNesterov: recipe.nesterov },
+    weightDecay: recipe.weightDecay,
+    maxGradientNorm: recipe.gradientClip === 0 ? null : recipe.gradientClip,
+    averageDecay: recipe.averaging === 0 ? null : recipe.averaging,
+  };
 }
 
-/**
- * The backend's own step where it has one for this network, else one through TensorFlow.js. The
- * caller disposes it.
- *
- * @param dataset Has the rows that batches will name.
- */
-export async function prepareStep(
+/** A trainer of `model` by a recipe, ready to step. The caller disposes it. */
+export async function prepareTrainer(
   model: tf.LayersModel,
-  network: NetworkName,
+  network: Network,
   recipe: Recipe,
   dataset: Dataset,
   batchSize: number,
-): Promise<TrainStep> {
-  const { layers } = NETWORKS[network];
+): Promise<Trainer> {
   const trainer = await createTrainer({
-    data: recipe.augment === 'photos' ? null : dataset,
-    layers: layers.map((layer, index) =>
-      layer.kind === 'conv' ? { ...layer, hasBias: hasBias(layers, index) } : layer,
-    ),
-    weights: model.trainableWeights,
-    trackedWeights: model.nonTrainableWeights,
-    side: SIDE,
+    network,
+    weights: modelWeights(model, network),
+    data: namesRows(recipe) ? { pixels: dataset.pixels, numRows: dataset.labels.length } : null,
     batchSize,
-    optimizer: optimizerKnobs(recipe),
+    optimizer: optimizerOf(recipe),
+    optimizerState: null,
     dropout: recipe.dropout,
     labelSmoothing: recipe.labelSmoothing,
-    epsilon: BATCH_NORM_EPSILON,
-    momentum: BATCH_NORM_MOMENTUM,
+    batchNormMomentum: recipe.batchNormMomentum,
   });
-  if (!trainer) return prepareTensorStep(model, network, recipe, dataset, batchSize);
-  await trainer.prepare();
-  const random = createRandom(recipe.seed + 2);
-  const changes = new Int8Array(batchSize * 3);
-  const [pixels, labels] = [new Uint8Array(batchSize * PIXELS), new Uint8Array(batchSize)];
-  const nextSeed = () => Math.floor(random() * 2 ** 32);
-  return {
-    load(rows) {
-      if (recipe.augment === 'photos') {
-        gatherBytes(dataset, rows, pixels);
-        gatherLabels(dataset, rows, labels);
-        augmentBatch(pixels, batchSize, recipe.augment, random);
-        trainer.load({ kind: 'pictures', pixels, labels, seed: nextSeed() });
-        return;
-      }
-      // The light changes are made on the device.
-      rows.forEach((_, index) => {
-        const { isMirrored, right, down } =
-          recipe.augment === 'light' ? drawChange(random) : NO_CHANGE;
-        changes.set([Number(isMirrored), right, down], index * 3);
-      });
-      trainer.load({ kind: 'rows', rows, changes, seed: nextSeed() });
-    },
-    run: (learningRate) => trainer.step(learningRate),
-    isSound: () => trainer.isSound(),
-    sync: () => trainer.sync(),
-    dispose: () => trainer.dispose(),
-  };
-}
-
-const NO_CHANGE = { isMirrored: false, right: 0, down: 0 } as const;
-
-function prepareTensorStep(
-  model: tf.LayersModel,
-  network: NetworkName,
-  recipe: Recipe,
-  dataset: Dataset,
-  batchSize: number,
-): TrainStep {
-  const { layers } = NETWORKS[network];
-  const weights = model.trainableWeights;
-  const optimizer = createOptimizer(weights, recipe);
-  const random = createRandom(recipe.seed + 2);
-  const pixels = new Uint8Array(batchSize * PIXELS);
-  const scaled = new Float32Array(batchSize * PIXELS);
-  const labels = new Uint8Array(batchSize);
-  const { labelSmoothing } = recipe;
-
-  return {
-    load(batch) {
-      gatherBytes(dataset, batch, pixels);
-      gatherLabels(dataset, batch, labels);
-      augmentBatch(pixels, batchSize, recipe.augment, random);
-      for (let i = 0; i < pixels.length; i++) scaled[i] = (pixels[i] as number) / 255;
-    },
-    run(learningRate) {
-      return tf.tidy(() => {
-        const x = tf.tensor4d(scaled, [batchSize, SIDE, SIDE, 1]);
-        const truth = oneHot(labels);
-        const targets: tf.Tensor2D = labelSmoothing
-          ? tf.add(tf.mul(truth, 1 - labelSmoothing), labelSmoothing / NUM_CLASSES)
-          : truth;
-        let pass: ForwardPass | undefined;
-        const { value, grads } = tf.valueAndGrads((...values: tf.Tensor[]) => {
-          pass = keepPass(applyInTraining(layers, values, x, recipe.dropout, random));
-          return crossEntropy(pass.logits, targets);
-        })(weights.map((weight) => weight.read()));
-        if (!pass) throw new Error('The forward pass did not run.');
-        const { logits, moments } = pass;
-        optimizer.step(grads, learningRate);
-        trackMoments(model, moments);
-        // Without smoothing, so that it compares with the validation loss.
-        const loss = labelSmoothing ? crossEntropy(logits, truth) : value;
-        const isRight = tf.equal(tf.argMax(logits, 1), tf.argMax(truth, 1));
-        const figures = [tf.reshape(loss, []), tf.mean(tf.cast(isRight, 'float32'))];
-        disposePass(pass);
-        return tf.stack(figures) as tf.Tensor1D;
-      });
-    },
-    isSound: optimizer.hasFiniteWeights,
-    // Each step writes the weights into the model.
-    sync() {},
-    dispose() {
-      optimizer.dispose();
-    },
-  };
-}
-
-/** Keeps what is needed of a pass after its gradients, which dispose all they do not return. */
-function keepPass(pass: ForwardPass): ForwardPass {
-  tf.keep(pass.logits);
-  for (const { mean, variance } of pass.moments) {
-    tf.keep(mean);
-    tf.keep(variance);
+  try {
+    await trainer.prepare();
+  } catch (error) {
+    trainer.dispose();
+    throw error;
   }
-  return pass;
-}
-
-function disposePass({ logits, moments }: ForwardPass): void {
-  logits.dispose();
-  for (const { mean, variance } of moments) tf.dispose([mean, variance]);
-}
-
-/** `[n, 10]`, 1 at the label. */
-function oneHot(labels: Uint8Array): tf.Tensor2D {
-  const values = new Float32Array(labels.length * NUM_CLASSES);
-  labels.forEach((label, row) => {
-    values[row * NUM_CLASSES + label] = 1;
-  });
-  return tf.tensor2d(values, [labels.length, NUM_CLASSES]);
-}
-
-/** Moves the means and variances that batch normalisation uses outside training. */
-function trackMoments(model: tf.LayersModel, moments: readonly BatchMoments[]): void {
-  // The untrainable weights of the networks are these alone: mean, variance, mean, variance, …
-  const tracked = model.nonTrainableWeights;
-  const observed = moments.flatMap(({ mean, variance }) => [mean, variance]);
-  tracked.forEach((weight, index) => {
-    const value = observed[index];
-    if (!value) throw new Error(`Nothing was observed for the weight ${weight.name}.`);
-    const change = tf.mul(tf.sub(value, weight.read()), 1 - BATCH_NORM_MOMENTUM);
-    weight.write(tf.add(weight.read(), change));
-  });
+  return trainer;
 }
 
 /** Null where the run is stopped meanwhile. */
@@ -432,7 +314,7 @@ async function validate(
     });
     const labels = new Uint8Array(rows.length);
     gatherLabels(dataset, rows, labels);
-    return judgePredictions(probabilities, labels);
+    return judgePredictions(probabilities, labels, countClasses(dataset));
   } catch (error) {
     if (error === stopped) return null;
     throw error;

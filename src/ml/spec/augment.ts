@@ -1,7 +1,5 @@
-/**
- * Owns the random changes to training pictures. Works in place on a batch; seeded by the generator
- * it is given.
- */
+/** The random changes to training images, each drawn from the generator it is given. */
+import type { ErasedArea } from '../../engine/contract.ts';
 import { PIXELS, SIDE } from '../../fashion.ts';
 import { varyLikePhoto } from './photoVariation.ts';
 import type { Augmentation } from './recipe.ts';
@@ -39,6 +37,47 @@ export function drawChange(random: () => number): PictureChange {
   const right = isMoved ? drawShift(random) : 0;
   const down = isMoved ? drawShift(random) : 0;
   return { isMirrored, right, down };
+}
+
+/** Smallest share of an image that is erased. */
+const MIN_ERASED_SHARE = 0.02;
+/** An erased area is at most so many times as wide as high, or as high as wide. */
+const MAX_ASPECT = 1 / 0.3;
+
+/**
+ * A rectangle to paint over, of a random size, shape, place and grey. Zhang et al., "Random Erasing",
+ * 2020.
+ *
+ * @param maxShare Largest share of the image, from 0.02.
+ */
+export function drawErasedArea(random: () => number, maxShare: number): ErasedArea {
+  const area = PIXELS * (MIN_ERASED_SHARE + random() * (maxShare - MIN_ERASED_SHARE));
+  // As often wide as high: even on the logarithm.
+  const aspect = MAX_ASPECT ** (2 * random() - 1);
+  const width = Math.min(SIDE, Math.max(1, Math.round(Math.sqrt(area * aspect))));
+  const height = Math.min(SIDE, Math.max(1, Math.round(area / width)));
+  return {
+    left: Math.floor(random() * (SIDE - width + 1)),
+    top: Math.floor(random() * (SIDE - height + 1)),
+    width,
+    height,
+    fill: Math.floor(random() * 256),
+  };
+}
+
+/**
+ * The share that an image keeps of itself when it is mixed with another, 0.5–1: the larger part of a
+ * draw from Beta(strength, strength), by Jöhnk's method. Zhang et al., "mixup", 2018.
+ *
+ * @param strength Above 0, at most 1.
+ */
+export function drawOwnShare(random: () => number, strength: number): number {
+  for (;;) {
+    const [a, b] = [random() ** (1 / strength), random() ** (1 / strength)];
+    // Both may vanish where the strength is small; one then has all.
+    if (a + b === 0) return 1;
+    if (a + b <= 1) return Math.max(a, b) / (a + b);
+  }
 }
 
 /**

@@ -14,7 +14,7 @@ import {
 function drawCalibrated(numRows: number): { logits: Float32Array; labels: Uint8Array } {
   const random = createRandom(4);
   const logits = Float32Array.from({ length: numRows * 10 }, () => 6 * random());
-  const probabilities = softmaxAt(logits, 1);
+  const probabilities = softmaxAt(logits, 1, 10);
   const labels = Uint8Array.from({ length: numRows }, (_, row) => {
     let left = random();
     for (let label = 0; label < 9; label++) {
@@ -38,8 +38,8 @@ describe('fitTemperature', () => {
 
   it('makes the probabilities of a model that is too sure honest', () => {
     const scaled = logits.map((logit) => logit * 3);
-    const before = measureReliability(softmaxAt(scaled, 1), labels).error;
-    const after = measureReliability(softmaxAt(scaled, fitTemperature(scaled, labels)), labels);
+    const before = measureReliability(softmaxAt(scaled, 1, 10), labels).error;
+    const after = measureReliability(softmaxAt(scaled, fitTemperature(scaled, labels), 10), labels);
     expect(before).toBeGreaterThan(0.15);
     expect(after.error).toBeLessThan(0.015);
   });
@@ -55,18 +55,18 @@ describe('fitTemperature', () => {
 describe('softmaxAt', () => {
   it('gives shares, also of logits that would overflow, and brings probabilities back', () => {
     const logits = Float32Array.from({ length: 10 }, (_, label) => 1000 + label);
-    const probabilities = softmaxAt(logits, 1);
+    const probabilities = softmaxAt(logits, 1, 10);
     expect(probabilities.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 6);
-    const again = softmaxAt(toLogits(probabilities), 1);
+    const again = softmaxAt(toLogits(probabilities), 1, 10);
     again.forEach((share, label) => {
       expect(share).toBeCloseTo(probabilities[label] as number, 6);
     });
-    expect(Math.max(...softmaxAt(logits, 5))).toBeLessThan(Math.max(...probabilities));
+    expect(Math.max(...softmaxAt(logits, 5, 10))).toBeLessThan(Math.max(...probabilities));
   });
 
   it('survives probabilities of nought', () => {
     const certain = Float32Array.from({ length: 10 }, (_, label) => Number(label === 2));
-    const softened = softmaxAt(toLogits(certain), 2);
+    const softened = softmaxAt(toLogits(certain), 2, 10);
     expect(softened.every(Number.isFinite)).toBe(true);
     expect(softened[2]).toBeGreaterThan(0.999);
   });

@@ -3,7 +3,6 @@
  * the comparison of what was promised with what came true. Pure.
  */
 import * as v from 'valibot';
-import { NUM_CLASSES } from '../../fashion.ts';
 import { type Familiarity, FamiliaritySchema } from './familiarity.ts';
 
 /** What was learnt about a trained model from rows that neither trained nor tested it. */
@@ -32,24 +31,28 @@ const SMALLEST_PROBABILITY = 1.2e-38;
 
 /**
  * Logits that lead to the probabilities, up to what softmax does not see.
- * @param probabilities `[n · 10]`.
+ * @param probabilities `[n · classes]`.
  */
 export function toLogits(probabilities: Float32Array): Float32Array {
   return probabilities.map((probability) => Math.log(Math.max(probability, SMALLEST_PROBABILITY)));
 }
 
 /**
- * Softmax of the logits over the temperature, row by row: `[n · 10]`.
- * @param logits `[n · 10]`.
+ * Softmax of the logits over the temperature, row by row: `[n · numClasses]`.
+ * @param logits `[n · numClasses]`.
  */
-export function softmaxAt(logits: Float32Array, temperature: number): Float32Array {
+export function softmaxAt(
+  logits: Float32Array,
+  temperature: number,
+  numClasses: number,
+): Float32Array {
   const probabilities = new Float32Array(logits.length);
-  for (let from = 0; from < logits.length; from += NUM_CLASSES) {
-    const row = logits.subarray(from, from + NUM_CLASSES);
+  for (let from = 0; from < logits.length; from += numClasses) {
+    const row = logits.subarray(from, from + numClasses);
     const highest = Math.max(...row);
     let sum = 0;
     for (const logit of row) sum += Math.exp((logit - highest) / temperature);
-    for (let label = 0; label < NUM_CLASSES; label++) {
+    for (let label = 0; label < numClasses; label++) {
       probabilities[from + label] = Math.exp((row[label]! - highest) / temperature) / sum;
     }
   }
@@ -63,8 +66,8 @@ export function softmaxAt(logits: Float32Array, temperature: number): Float32Arr
  * In the inverse of the temperature that mean is convex, so its slope only rises and halving an
  * interval finds where it is nought; there is no step size to get wrong.
  *
- * @param logits `[n · 10]`, of rows that the model did not learn from.
- * @param labels `[n]`, 0–9.
+ * @param logits `[n · classes]`, of rows that the model did not learn from.
+ * @param labels `[n]`.
  * @returns 0.05–20; 1 where there are no rows.
  */
 export function fitTemperature(logits: Float32Array, labels: Uint8Array): number {
@@ -82,16 +85,17 @@ export function fitTemperature(logits: Float32Array, labels: Uint8Array): number
 
 /** Slope of the summed negative log-likelihood along the inverse temperature. */
 function slopeAt(logits: Float32Array, labels: Uint8Array, inverse: number): number {
+  const numClasses = logits.length / labels.length;
   let slope = 0;
   for (let row = 0; row < labels.length; row++) {
-    const from = row * NUM_CLASSES;
+    const from = row * numClasses;
     let highest = Number.NEGATIVE_INFINITY;
-    for (let label = 0; label < NUM_CLASSES; label++) {
+    for (let label = 0; label < numClasses; label++) {
       highest = Math.max(highest, logits[from + label]!);
     }
     let sum = 0;
     let weighted = 0;
-    for (let label = 0; label < NUM_CLASSES; label++) {
+    for (let label = 0; label < numClasses; label++) {
       const logit = logits[from + label]! - highest;
       const weight = Math.exp(logit * inverse);
       sum += weight;
@@ -125,19 +129,20 @@ export interface Reliability {
 
 /**
  * What was promised and what came true.
- * @param probabilities `[n · 10]`.
- * @param labels `[n]`, 0–9.
+ * @param probabilities `[n · classes]`.
+ * @param labels `[n]`.
  */
 export function measureReliability(probabilities: Float32Array, labels: Uint8Array): Reliability {
   const sums = Array.from({ length: NUM_BINS }, () => ({ count: 0, confidence: 0, numRight: 0 }));
+  const numClasses = probabilities.length / labels.length;
   labels.forEach((label, row) => {
-    const ten = probabilities.subarray(row * NUM_CLASSES, (row + 1) * NUM_CLASSES);
-    const confidence = Math.max(...ten);
+    const scores = probabilities.subarray(row * numClasses, (row + 1) * numClasses);
+    const confidence = Math.max(...scores);
     const bin = sums[Math.min(NUM_BINS - 1, Math.floor(confidence * NUM_BINS))];
     if (!bin) return;
     bin.count++;
     bin.confidence += confidence;
-    if (ten.indexOf(confidence) === label) bin.numRight++;
+    if (scores.indexOf(confidence) === label) bin.numRight++;
   });
   const bins = sums.map(({ count, confidence, numRight }, i) => ({
     count,

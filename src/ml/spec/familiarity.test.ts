@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createRandom } from '../../random.ts';
 import { FamiliaritySchema, fitFamiliarity, remotenessOf } from './familiarity.ts';
 
@@ -44,6 +44,15 @@ describe.each([20, 200])('familiarity of %d features', (numFeatures) => {
     const half = flat(numFeatures).map((feature) => feature / 2);
     expect(remotenessOf(familiarity, half)).toBeCloseTo(remoteness, 5);
     expect(remotenessOf(familiarity, new Float32Array(numFeatures))).toBeGreaterThan(1);
+  });
+
+  it('is fitted and used without reading its stored form', () => {
+    const decode = vi.spyOn(globalThis, 'atob');
+    const fitted = fitFamiliarity(known, heldOut.features, numFeatures);
+    expect(fitted && remotenessOf(fitted, rowOf(heldOut, 7))).toBeGreaterThan(0);
+    expect(decode).not.toHaveBeenCalled();
+    decode.mockRestore();
+    expect(fitted).toEqual(familiarity);
   });
 
   it('comes through JSON, and only whole', () => {

@@ -8,7 +8,7 @@
  * to see rather than what it is. `npm run bench -- pictures` sets it beside other scores.
  */
 import * as v from 'valibot';
-import { NUM_CLASSES } from '../../fashion.ts';
+import { MAX_CLASSES } from '../../data/dataSpec.ts';
 import { createRandom } from '../../random.ts';
 
 /** The measure of one model. */
@@ -27,9 +27,9 @@ export interface Familiarity {
 }
 
 /** Share of held-out pictures that the threshold keeps. */
-export const KEPT_SHARE = 0.95;
+const KEPT_SHARE = 0.95;
 /** With fewer held-out pictures their most distant twentieth would be guesswork. */
-export const MIN_HELD_OUT = 100;
+const MIN_HELD_OUT = 100;
 /** Wider layers are projected to this many values first, which keeps distances well enough. */
 const MAX_WIDTH = 128;
 const MAX_FEATURES = 100_000;
@@ -39,7 +39,7 @@ const RIDGE = 1e-3;
 export const FamiliaritySchema = v.pipe(
   v.object({
     numFeatures: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_FEATURES)),
-    numCentres: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(NUM_CLASSES)),
+    numCentres: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_CLASSES)),
     threshold: v.pipe(v.number(), v.finite(), v.gtValue(0)),
     statistics: v.pipe(v.string(), v.maxLength(200_000), v.base64()),
   }),
@@ -52,7 +52,7 @@ export const FamiliaritySchema = v.pipe(
 export interface LabelledFeatures {
   /** `[n · numFeatures]`. */
   readonly features: Float32Array;
-  /** `[n]`, 0–9. */
+  /** `[n]`. */
   readonly labels: Uint8Array;
 }
 
@@ -61,7 +61,7 @@ export interface LabelledFeatures {
  *
  * @param known Of pictures that the model learnt from.
  * @param heldOut `[n · numFeatures]`, of pictures that it did not: these lie further out.
- * @returns Null where there are too few to learn it from.
+ * @returns Null where there are too few to learn it from, and where what is learnt is not finite.
  */
 export function fitFamiliarity(
   known: LabelledFeatures,
@@ -86,17 +86,21 @@ export function fitFamiliarity(
   present.forEach((centre, i) => {
     statistics.set(whiten(whitening, centre), whitening.length + i * width);
   });
-  const draft: Familiarity = {
-    numFeatures,
-    numCentres: present.length,
-    threshold: 1,
-    statistics: toBase64(statistics),
-  };
+  const measure = measureOf(statistics, numFeatures, present.length);
   const distances = Float64Array.from({ length: numHeldOut }, (_, row) =>
-    distanceOf(draft, heldOut.subarray(row * numFeatures, (row + 1) * numFeatures)),
+    distanceOf(measure, heldOut.subarray(row * numFeatures, (row + 1) * numFeatures)),
   ).sort();
   const threshold = distances[Math.ceil(KEPT_SHARE * numHeldOut) - 1] ?? 0;
-  return threshold > 0 && Number.isFinite(threshold) ? { ...draft, threshold } : null;
+  if (!(threshold > 0 && Number.isFinite(threshold))) return null;
+  if (!statistics.every(Number.isFinite)) return null;
+  const familiarity: Familiarity = {
+    numFeatures,
+    numCentres: present.length,
+    threshold,
+    statistics: toBase64(statistics),
+  };
+  decodedBefore.set(familiarity, measure);
+  return familiarity;
 }
 
 /**
@@ -107,13 +111,13 @@ export function fitFamiliarity(
  */
 export function remotenessOf(familiarity: Familiarity, features: Float32Array): number | null {
   if (features.length !== familiarity.numFeatures) return null;
-  return distanceOf(familiarity, features) / familiarity.threshold;
+  const measure = decode(familiarity);
+  if (!measure) throw new RangeError('The statistics of a familiarity are not whole.');
+  return distanceOf(measure, features) / familiarity.threshold;
 }
 
-function distanceOf(familiarity: Familiarity, features: Float32Array): number {
-  const decoded = decode(familiarity);
-  if (!decoded) throw new RangeError('The statistics of a familiarity are not whole.');
-  const { whitening, centres, shrink } = decoded;
+/** @param features `[numFeatures]`. */
+function distanceOf({ whitening, centres, shrink }: Measure, features: Float32Array): number {
   const place = whiten(whitening, shrink(features));
   let least = Number.POSITIVE_INFINITY;
   for (const centre of centres) {
@@ -124,34 +128,48 @@ function distanceOf(familiarity: Familiarity, features: Float32Array): number {
   return Math.sqrt(least);
 }
 
-interface Decoded {
+/** What distances are calculated with. */
+interface Measure {
   /** Lower triangle, row by row. */
   readonly whitening: Float32Array;
   readonly centres: readonly Float32Array[];
   readonly shrink: (features: Float32Array) => Float64Array;
 }
 
-const decodedBefore = new WeakMap<Familiarity, Decoded>();
+const decodedBefore = new WeakMap<Familiarity, Measure>();
 
 /** Null where the statistics are not what the rest of the record says. */
-function decode(familiarity: Familiarity): Decoded | null {
+function decode(familiarity: Familiarity): Measure | null {
   const before = decodedBefore.get(familiarity);
   if (before) return before;
   const { numFeatures, numCentres } = familiarity;
-  const width = widthOf(numFeatures);
   const statistics = fromBase64(familiarity.statistics);
-  const numInMatrix = (width * (width + 1)) / 2;
-  if (statistics?.length !== numInMatrix + numCentres * width) return null;
+  if (statistics?.length !== matrixSizeOf(numFeatures) + numCentres * widthOf(numFeatures)) {
+    return null;
+  }
   if (!statistics.every(Number.isFinite)) return null;
-  const decoded: Decoded = {
-    whitening: statistics.subarray(0, numInMatrix),
+  const measure = measureOf(statistics, numFeatures, numCentres);
+  decodedBefore.set(familiarity, measure);
+  return measure;
+}
+
+/** @param statistics As in `Familiarity`, decoded; not copied. */
+function measureOf(statistics: Float32Array, numFeatures: number, numCentres: number): Measure {
+  const width = widthOf(numFeatures);
+  const start = matrixSizeOf(numFeatures);
+  return {
+    whitening: statistics.subarray(0, start),
     centres: Array.from({ length: numCentres }, (_, i) =>
-      statistics.subarray(numInMatrix + i * width, numInMatrix + (i + 1) * width),
+      statistics.subarray(start + i * width, start + (i + 1) * width),
     ),
     shrink: shrinkerFor(numFeatures),
   };
-  decodedBefore.set(familiarity, decoded);
-  return decoded;
+}
+
+/** Numbers in the lower triangle of the matrix. */
+function matrixSizeOf(numFeatures: number): number {
+  const width = widthOf(numFeatures);
+  return (width * (width + 1)) / 2;
 }
 
 function widthOf(numFeatures: number): number {
@@ -184,9 +202,10 @@ function shrinkerFor(numFeatures: number): (features: Float32Array) => Float64Ar
   };
 }
 
-/** Mean of each class, null where it has no rows. */
+/** Mean of each class up to the last that has rows; null where one before it has none. */
 function centresOf(rows: Float64Array, labels: Uint8Array, width: number): (Float64Array | null)[] {
-  const counts = new Array<number>(NUM_CLASSES).fill(0);
+  const numClasses = labels.reduce((most, label) => Math.max(most, label + 1), 0);
+  const counts = new Array<number>(numClasses).fill(0);
   const sums = counts.map(() => new Float64Array(width));
   labels.forEach((label, row) => {
     counts[label]!++;

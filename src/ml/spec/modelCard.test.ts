@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { FASHION_MNIST } from '../../fashion.ts';
+import { NETWORK_PRESETS } from '../../network/presets.ts';
 import { findHeldOut, type ModelCard } from './modelCard.ts';
 import { DEFAULT_RECIPE } from './recipe.ts';
 
@@ -7,9 +9,10 @@ const card: ModelCard = {
   name: 'A',
   createdAt: '2026-01-01T00:00:00.000Z',
   origin: 'trained',
-  network: 'small',
+  network: NETWORK_PRESETS.small.spec,
   numParams: 1,
   recipe: DEFAULT_RECIPE,
+  dataSpec: FASHION_MNIST,
   data: { name: 'train.csv', numTrain: 90, numValidation: 10 },
   history: [],
   test: null,

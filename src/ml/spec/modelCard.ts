@@ -1,8 +1,10 @@
 /**
- * Owns what is known about a model besides its weights: where it came from, how it was trained and
- * how well it does. The card travels with the weights in storage, in exports and to the page.
+ * What is known about a model besides its weights: where it came from, how it was trained and how
+ * well it does. The card travels with the weights in storage, in exports and to the page.
  */
 import * as v from 'valibot';
+import { type DataSpec, DataSpecSchema } from '../../data/dataSpec.ts';
+import { MAX_TITLE_LENGTH, type NetworkSpec, NetworkSpecSchema } from '../../network/spec.ts';
 import { type Calibration, CalibrationSchema } from './calibration.ts';
 import { type Recipe, RecipeSchema } from './recipe.ts';
 
@@ -20,6 +22,9 @@ export interface EpochRecord {
 /** Characters of a name that is given in the app; a file may bring a longer one. */
 export const MAX_NAME_LENGTH = 80;
 
+/** A network, or no more than the title of one: of an imported model the graph is not known. */
+export type CardNetwork = NetworkSpec | { readonly title: string; readonly nodes: null };
+
 export interface ModelCard {
   /** A UUID; the storage key. */
   readonly id: string;
@@ -27,11 +32,12 @@ export interface ModelCard {
   /** ISO 8601. */
   readonly createdAt: string;
   readonly origin: 'trained' | 'shipped' | 'imported';
-  /** A network of `ml/network.ts`, or the name found in an imported model. */
-  readonly network: string;
+  readonly network: CardNetwork;
   readonly numParams: number;
   /** Null where an import did not tell. */
   readonly recipe: Recipe | null;
+  /** What its outputs mean. */
+  readonly dataSpec: DataSpec;
   readonly data: {
     readonly name: string;
     readonly numTrain: number;
@@ -88,15 +94,25 @@ export const EpochRecordSchema = v.object({
   elapsedMs: v.pipe(v.number(), v.finite()),
 }) satisfies v.GenericSchema<unknown, EpochRecord>;
 
-/** A card from storage or from a file. */
+/** The form alone; whether the nodes fit together is not asked. */
+export const CardNetworkSchema: v.GenericSchema<unknown, CardNetwork> = v.union([
+  v.object({
+    title: v.pipe(v.string(), v.nonEmpty(), v.maxLength(MAX_TITLE_LENGTH)),
+    nodes: v.null(),
+  }),
+  NetworkSpecSchema,
+]);
+
+/** A card of this version; `upgradeCard` brings earlier ones here. */
 export const ModelCardSchema = v.object({
   id: v.pipe(v.string(), v.nonEmpty(), v.maxLength(200)),
   name: v.pipe(TextSchema, v.nonEmpty()),
   createdAt: v.pipe(v.string(), v.isoTimestamp()),
   origin: v.picklist(['trained', 'shipped', 'imported']),
-  network: TextSchema,
+  network: CardNetworkSchema,
   numParams: CountSchema,
   recipe: v.nullable(RecipeSchema),
+  dataSpec: DataSpecSchema,
   data: v.nullable(
     v.object({ name: TextSchema, numTrain: CountSchema, numValidation: CountSchema }),
   ),
@@ -110,6 +126,5 @@ export const ModelCardSchema = v.object({
     }),
   ),
   trainedOn: v.nullable(TextSchema),
-  // Cards from before there was such a thing lack it.
-  calibration: v.optional(v.nullable(CalibrationSchema), null),
+  calibration: v.nullable(CalibrationSchema),
 }) satisfies v.GenericSchema<unknown, ModelCard>;

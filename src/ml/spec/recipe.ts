@@ -1,48 +1,31 @@
 /**
- * Owns how a network is trained: every knob with its unit, bounds, default and explanation, the
- * presets, and the learning-rate schedule. Pure.
+ * How a network is trained. `KNOBS` states every setting once; the recipe's type, its checks, defaults,
+ * form and command-line options follow from it. Also the presets and the learning-rate schedule. Pure.
  */
 import * as v from 'valibot';
-
-export type OptimizerName = 'adam' | 'sgd';
-export type ScheduleName = 'constant' | 'cosine' | 'oneCycle';
-/** How far the training pictures are varied: see `augment.ts`. */
-export type Augmentation = 'none' | 'light' | 'photos';
-
-/** All knobs of a training run. Two runs with equal recipe, network, data and backend repeat. */
-export interface Recipe {
-  /** Passes over the training split. */
-  readonly epochs: number;
-  /** Pictures per optimizer step. */
-  readonly batchSize: number;
-  readonly optimizer: OptimizerName;
-  /** Peak learning rate of the schedule. */
-  readonly learningRate: number;
-  readonly schedule: ScheduleName;
-  /** SGD only, 0–0.99. */
-  readonly momentum: number;
-  /** Share of units dropped by the network's dropout layers while training, 0–0.8. */
-  readonly dropout: number;
-  /** Probability mass spread over the other classes, 0–0.3. */
-  readonly labelSmoothing: number;
-  /** Share of the training file held out for validation, 0.02–0.5. */
-  readonly validationShare: number;
-  /** Random changes of the training pictures. */
-  readonly augment: Augmentation;
-  /** Epochs without a better validation loss before the run ends; 0 switches it off. */
-  readonly patience: number;
-  /** Seeds split, initial weights, shuffling, augmentation and dropout. */
-  readonly seed: number;
-}
 
 interface KnobText {
   /** What the control is called. */
   readonly title: string;
   /** Explains the knob to somebody who has never trained a network. */
   readonly hint: string;
+  /** Seldom turned: shown under "More". */
+  readonly isAdvanced?: true;
+  /** The knob does nothing where another one has one of these values. */
+  readonly idleIf?: Readonly<Record<string, readonly KnobValue[]>>;
 }
 
-export interface NumberKnob extends KnobText {
+/**
+ * What a recipe means that was written before there was the knob. Without it, a recipe that lacks the
+ * knob is refused. Never changes, whatever becomes of the default.
+ */
+interface LaterKnob<Value> {
+  readonly ifAbsent?: Value;
+}
+
+type KnobValue = number | string | boolean;
+
+export interface NumberKnob extends KnobText, LaterKnob<number> {
   readonly kind: 'number';
   readonly default: number;
   readonly min: number;
@@ -55,21 +38,21 @@ export interface NumberKnob extends KnobText {
   readonly unit: string | null;
 }
 
-export interface ChoiceKnob<Value extends string> extends KnobText {
+export interface ChoiceKnob extends KnobText, LaterKnob<string> {
   readonly kind: 'choice';
-  readonly default: Value;
-  readonly choices: readonly { readonly value: Value; readonly title: string }[];
+  readonly default: string;
+  readonly choices: readonly { readonly value: string; readonly title: string }[];
 }
 
-/** The control that fits a recipe's field. */
-export type Knob<Value> = [Value] extends [number]
-  ? NumberKnob
-  : [Value] extends [string]
-    ? ChoiceKnob<Value>
-    : never;
+export interface ToggleKnob extends KnobText, LaterKnob<boolean> {
+  readonly kind: 'toggle';
+  readonly default: boolean;
+}
+
+export type Knob = NumberKnob | ChoiceKnob | ToggleKnob;
 
 /** One knob for each field of a recipe, in the order in which they are shown. */
-export const KNOBS: { readonly [Field in keyof Recipe]: Knob<Recipe[Field]> } = {
+export const KNOBS = {
   epochs: {
     kind: 'number',
     title: 'Epochs',
@@ -124,6 +107,34 @@ export const KNOBS: { readonly [Field in keyof Recipe]: Knob<Recipe[Field]> } = 
     default: 'oneCycle',
     hint: 'How the learning rate moves during the run. Ending on small steps lets the network settle.',
   },
+  warmUpShare: {
+    kind: 'number',
+    title: 'Warm-up',
+    unit: 'share',
+    min: 0,
+    max: 0.9,
+    step: 0.05,
+    isWhole: false,
+    default: 0.25,
+    ifAbsent: 0.25,
+    isAdvanced: true,
+    idleIf: { schedule: ['cosine', 'constant'] },
+    hint: 'The share of the run in which the learning rate rises to its highest value. A longer warm-up helps where a high rate makes the first epochs jump about. Used by one cycle only.',
+  },
+  endShare: {
+    kind: 'number',
+    title: 'Final learning rate',
+    unit: 'share',
+    min: 0,
+    max: 1,
+    step: 0.001,
+    isWhole: false,
+    default: 0.001,
+    ifAbsent: 0.001,
+    isAdvanced: true,
+    idleIf: { schedule: ['constant'] },
+    hint: 'Where the learning rate ends, as a share of its highest value. Near 0 the network settles most; a higher value keeps it moving, which helps only together with weight averaging.',
+  },
   momentum: {
     kind: 'number',
     title: 'Momentum',
@@ -134,6 +145,42 @@ export const KNOBS: { readonly [Field in keyof Recipe]: Knob<Recipe[Field]> } = 
     isWhole: false,
     default: 0.9,
     hint: 'How much of the last correction carries over into the next, like a heavy ball that keeps rolling. Used by SGD only.',
+    idleIf: { optimizer: ['adam'] },
+  },
+  nesterov: {
+    kind: 'toggle',
+    title: 'Nesterov momentum',
+    default: false,
+    ifAbsent: false,
+    isAdvanced: true,
+    idleIf: { optimizer: ['adam'] },
+    hint: 'Corrects the weights as seen from where momentum is about to carry them. Often a little better than plain momentum at the same cost. Used by SGD only.',
+  },
+  weightDecay: {
+    kind: 'number',
+    title: 'Weight decay',
+    unit: null,
+    min: 0,
+    max: 0.5,
+    step: 0.0005,
+    isWhole: false,
+    default: 0,
+    ifAbsent: 0,
+    isAdvanced: true,
+    hint: 'Pulls the weights a little towards zero in every step, so that none grows large without need. Helps in long runs against learning pictures by heart: try 0.0005 with SGD, 0.02 with Adam. Biases and normalisation are left alone. 0 switches it off.',
+  },
+  gradientClip: {
+    kind: 'number',
+    title: 'Gradient clipping',
+    unit: 'norm',
+    min: 0,
+    max: 100,
+    step: 0.5,
+    isWhole: false,
+    default: 0,
+    ifAbsent: 0,
+    isAdvanced: true,
+    hint: 'Shortens gradients that are longer than this, all weights taken together, so that one odd batch cannot throw the network far off. Helps where the loss jumps up or becomes NaN. 0 switches it off.',
   },
   dropout: {
     kind: 'number',
@@ -145,6 +192,32 @@ export const KNOBS: { readonly [Field in keyof Recipe]: Knob<Recipe[Field]> } = 
     isWhole: false,
     default: 0.25,
     hint: 'The share of units that is switched off at random in every step of training, so that the network does not lean on any single one of them.',
+  },
+  batchNormMomentum: {
+    kind: 'number',
+    title: 'Batch norm momentum',
+    unit: null,
+    min: 0,
+    max: 0.999,
+    step: 0.05,
+    isWhole: false,
+    default: 0.9,
+    ifAbsent: 0.9,
+    isAdvanced: true,
+    hint: 'How much of its running mean and variance batch normalisation keeps in each step. Lower values, 0.6 say, follow the weights faster, which helps short runs and weight averaging.',
+  },
+  averaging: {
+    kind: 'number',
+    title: 'Weight averaging',
+    unit: 'decay',
+    min: 0,
+    max: 0.9999,
+    step: 0.001,
+    isWhole: false,
+    default: 0,
+    ifAbsent: 0,
+    isAdvanced: true,
+    hint: 'Validates and keeps a running average of the weights in place of those of the last step: steadier, and often a little more accurate. 0.99 looks back about a hundred steps, 0.999 about a thousand. 0 switches it off.',
   },
   labelSmoothing: {
     kind: 'number',
@@ -179,6 +252,46 @@ export const KNOBS: { readonly [Field in keyof Recipe]: Knob<Recipe[Field]> } = 
     default: 'light',
     hint: 'Changes the training pictures anew in each epoch, so that the network does not learn single ones by heart. Bent, with other cloths and rougher outlines, they are more like what people photograph and draw; that costs time and some accuracy on the studio shots of the test set.',
   },
+  erasing: {
+    kind: 'number',
+    title: 'Random erasing',
+    unit: 'share',
+    min: 0,
+    max: 1,
+    step: 0.05,
+    isWhole: false,
+    default: 0,
+    ifAbsent: 0,
+    isAdvanced: true,
+    hint: 'The share of training pictures in which a random rectangle is painted over, so that the network does not rely on a single detail. Helps in runs of 40 epochs or more, at 0.25 to 0.5; shorter ones get worse. 0 switches it off.',
+  },
+  erasingArea: {
+    kind: 'number',
+    title: 'Largest erased area',
+    unit: 'share',
+    min: 0.02,
+    max: 0.4,
+    step: 0.01,
+    isWhole: false,
+    default: 0.25,
+    ifAbsent: 0.25,
+    isAdvanced: true,
+    idleIf: { erasing: [0] },
+    hint: 'The largest share of a picture that random erasing paints over; the smallest is 0.02.',
+  },
+  mixing: {
+    kind: 'number',
+    title: 'Mixup',
+    unit: null,
+    min: 0,
+    max: 1,
+    step: 0.1,
+    isWhole: false,
+    default: 0,
+    ifAbsent: 0,
+    isAdvanced: true,
+    hint: 'Blends each training picture with another one and asks for both classes in the same shares. The higher, the more even the blend; 0.2 is usual. Helps large networks in long runs. 0 switches it off.',
+  },
   patience: {
     kind: 'number',
     title: 'Patience',
@@ -188,7 +301,7 @@ export const KNOBS: { readonly [Field in keyof Recipe]: Knob<Recipe[Field]> } = 
     step: 1,
     isWhole: true,
     default: 5,
-    hint: 'The run ends after this many epochs without a better validation loss, and the best weights are brought back. 0 trains to the end and keeps the last weights.',
+    hint: 'The run ends after this many epochs without a better validation loss, and the model keeps the best weights. 0 trains to the end and keeps the last weights.',
   },
   seed: {
     kind: 'number',
@@ -201,23 +314,65 @@ export const KNOBS: { readonly [Field in keyof Recipe]: Knob<Recipe[Field]> } = 
     default: 7,
     hint: 'Every random choice of the run follows from this number: the same seed gives the same run on the same machine.',
   },
-};
+} as const satisfies Readonly<Record<string, Knob>>;
+
+type Knobs = typeof KNOBS;
+
+/** A field of a recipe. */
+export type RecipeField = keyof Knobs;
+
+type ValueOf<Of extends Knob> = Of extends ChoiceKnob
+  ? Of['choices'][number]['value']
+  : Of extends ToggleKnob
+    ? boolean
+    : number;
+
+/** All settings of a training run. Two runs with equal recipe, network, data and engine repeat. */
+export type Recipe = { readonly [Field in RecipeField]: ValueOf<Knobs[Field]> };
+
+/** How far the training images are varied: see `augment.ts`. */
+export type Augmentation = Recipe['augment'];
+
+/** In the order of `KNOBS`. */
+export const RECIPE_FIELDS = Object.keys(KNOBS) as readonly RecipeField[];
+
+/** The knob of a field, as any knob. */
+export function knobOf(field: RecipeField): Knob {
+  return KNOBS[field];
+}
+
+/** Whether the knob does nothing, as the other ones are set. */
+export function isIdle(field: RecipeField, recipe: Recipe): boolean {
+  const { idleIf = {} } = knobOf(field);
+  return RECIPE_FIELDS.some((other) => idleIf[other]?.includes(recipe[other]) ?? false);
+}
+
+/** The value of a field as the form shows it. */
+export function describeValue(field: RecipeField, recipe: Recipe): string {
+  const value = recipe[field];
+  const knob = knobOf(field);
+  switch (knob.kind) {
+    case 'number':
+      return String(value);
+    case 'choice':
+      return knob.choices.find((choice) => choice.value === value)?.title ?? String(value);
+    case 'toggle':
+      return value ? 'On' : 'Off';
+    default:
+      return knob satisfies never;
+  }
+}
+
+/** What `make` makes of each field, as one object. */
+function mapFields<Values extends { readonly [Field in RecipeField]: unknown }>(
+  make: (field: RecipeField) => Values[RecipeField],
+): Values {
+  // The compiler cannot follow that the keys are all of them.
+  return Object.fromEntries(RECIPE_FIELDS.map((field) => [field, make(field)])) as Values;
+}
 
 /** The balanced recipe: what a newcomer gets by pressing Train. */
-export const DEFAULT_RECIPE: Recipe = {
-  epochs: KNOBS.epochs.default,
-  batchSize: KNOBS.batchSize.default,
-  optimizer: KNOBS.optimizer.default,
-  learningRate: KNOBS.learningRate.default,
-  schedule: KNOBS.schedule.default,
-  momentum: KNOBS.momentum.default,
-  dropout: KNOBS.dropout.default,
-  labelSmoothing: KNOBS.labelSmoothing.default,
-  validationShare: KNOBS.validationShare.default,
-  augment: KNOBS.augment.default,
-  patience: KNOBS.patience.default,
-  seed: KNOBS.seed.default,
-};
+export const DEFAULT_RECIPE: Recipe = mapFields<Recipe>((field) => KNOBS[field].default);
 
 export type PresetName = 'quick' | 'balanced' | 'thorough' | 'photos';
 
@@ -253,66 +408,66 @@ export const PRESETS: readonly Preset[] = [
     name: 'photos',
     title: 'Photos and drawings',
     summary:
-      'For pictures of your own: garments varied as they lie in photos. Goes best with Deep.',
+      'For pictures of your own: garments varied as they lie in photos. Works best with Deep.',
     recipe: { ...DEFAULT_RECIPE, epochs: 15, augment: 'photos' },
   },
 ];
 
 /** The preset whose recipe this is, but for the seed; null where a knob has been turned. */
 export function findPreset(recipe: Recipe): Preset | null {
-  const fields = Object.keys(KNOBS) as (keyof Recipe)[];
   const isSame = (preset: Preset) =>
-    fields.every((field) => field === 'seed' || preset.recipe[field] === recipe[field]);
+    RECIPE_FIELDS.every((field) => field === 'seed' || preset.recipe[field] === recipe[field]);
   return PRESETS.find(isSame) ?? null;
 }
 
-function numberWithin(knob: NumberKnob) {
-  const range = `${knob.title} must be from ${knob.min} to ${knob.max}.`;
-  return v.pipe(
-    v.number(range),
-    v.check((value) => value >= knob.min && value <= knob.max, range),
-    v.check(
-      (value) => !knob.isWhole || Number.isInteger(value),
-      `${knob.title} must be a whole number.`,
-    ),
-  );
+function schemaOf(knob: Knob): v.GenericSchema<unknown, KnobValue> {
+  switch (knob.kind) {
+    case 'number': {
+      const range = `${knob.title} must be from ${knob.min} to ${knob.max}.`;
+      return v.pipe(
+        v.number(range),
+        v.check((value) => value >= knob.min && value <= knob.max, range),
+        v.check(
+          (value) => !knob.isWhole || Number.isInteger(value),
+          `${knob.title} must be a whole number.`,
+        ),
+      );
+    }
+    case 'choice': {
+      const names = knob.choices.map(({ value }) => `"${value}"`);
+      const list = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+      return v.picklist(
+        knob.choices.map(({ value }) => value),
+        `${knob.title} must be ${list}.`,
+      );
+    }
+    case 'toggle':
+      return v.boolean(`${knob.title} must be on or off.`);
+    default:
+      return knob satisfies never;
+  }
 }
 
-/** Checks a recipe that comes from a file, storage or the command line. Messages are for people. */
-export const RecipeSchema = v.object({
-  epochs: numberWithin(KNOBS.epochs),
-  batchSize: numberWithin(KNOBS.batchSize),
-  optimizer: v.picklist(['adam', 'sgd'], 'Optimizer must be "adam" or "sgd".'),
-  learningRate: numberWithin(KNOBS.learningRate),
-  schedule: v.picklist(
-    ['constant', 'cosine', 'oneCycle'],
-    'Schedule must be "constant", "cosine" or "oneCycle".',
-  ),
-  momentum: numberWithin(KNOBS.momentum),
-  dropout: numberWithin(KNOBS.dropout),
-  labelSmoothing: numberWithin(KNOBS.labelSmoothing),
-  validationShare: numberWithin(KNOBS.validationShare),
-  augment: v.union(
-    [
-      v.picklist(['none', 'light', 'photos']),
-      // What models and runs of the first version say.
-      v.pipe(
-        v.boolean(),
-        v.transform((isOn) => (isOn ? 'light' : 'none')),
-      ),
-    ],
-    'Vary the pictures must be "none", "light" or "photos".',
-  ),
-  patience: numberWithin(KNOBS.patience),
-  seed: numberWithin(KNOBS.seed),
-}) satisfies v.GenericSchema<unknown, Recipe>;
+function entryOf(field: RecipeField): v.GenericSchema<unknown, KnobValue> {
+  const knob = knobOf(field);
+  const schema = schemaOf(knob);
+  return knob.ifAbsent === undefined ? schema : v.optional(schema, knob.ifAbsent);
+}
 
-/** Share of a one-cycle run in which the rate rises. */
-const WARM_UP_SHARE = 0.25;
+type RecipeEntries = {
+  readonly [Field in RecipeField]: v.GenericSchema<unknown, Recipe[Field]>;
+};
+
+/**
+ * Checks a recipe that comes from a file, storage or the command line. Messages are for people.
+ * Knobs that came later than the recipe get the value that leaves it as it was.
+ */
+export const RecipeSchema: v.GenericSchema<unknown, Recipe> = v.object(
+  mapFields<RecipeEntries>((field) => entryOf(field) as RecipeEntries[RecipeField]),
+);
+
 /** Where a one-cycle run starts, as a share of the peak. */
 const WARM_UP_FROM = 0.04;
-/** Where the falling schedules end, as a share of the peak: not 0, so that no step is wasted. */
-const END_AT = 0.001;
 
 /** Half a cosine wave from `from` (progress 0) to `to` (progress 1). */
 function ease(from: number, to: number, progress: number): number {
@@ -325,21 +480,22 @@ function ease(from: number, to: number, progress: number): number {
  * 2017.
  */
 export function learningRateAt(
-  recipe: Pick<Recipe, 'learningRate' | 'schedule'>,
+  recipe: Pick<Recipe, 'learningRate' | 'schedule' | 'warmUpShare' | 'endShare'>,
   step: number,
   totalSteps: number,
 ): number {
-  const peak = recipe.learningRate;
+  const { learningRate: peak, warmUpShare } = recipe;
+  const end = peak * recipe.endShare;
   const progress = totalSteps > 1 ? Math.min(step / (totalSteps - 1), 1) : 0;
   switch (recipe.schedule) {
     case 'constant':
       return peak;
     case 'cosine':
-      return ease(peak, peak * END_AT, progress);
+      return ease(peak, end, progress);
     case 'oneCycle':
-      return progress < WARM_UP_SHARE
-        ? ease(peak * WARM_UP_FROM, peak, progress / WARM_UP_SHARE)
-        : ease(peak, peak * END_AT, (progress - WARM_UP_SHARE) / (1 - WARM_UP_SHARE));
+      return progress < warmUpShare
+        ? ease(peak * WARM_UP_FROM, peak, progress / warmUpShare)
+        : ease(peak, end, (progress - warmUpShare) / (1 - warmUpShare));
     default:
       throw new RangeError(`Unknown schedule ${recipe.schedule satisfies never}.`);
   }

@@ -28,7 +28,7 @@ export type Verdict =
 
 export type Classification =
   | (Extract<NormalizedPicture, { kind: 'garment' }> & {
-      /** `[10]`, sums to 1, by label; calibrated where the model is. */
+      /** `[classes]`, sums to 1, by label; calibrated where the model is. */
       readonly probabilities: Float32Array;
       readonly verdict: Verdict;
       /** Normalising and predicting, in the worker. */
@@ -45,7 +45,7 @@ const RIVAL = 0.1;
 const MAX_RIVALS = 2;
 
 export interface Evidence {
-  /** `[10]`, calibrated where the model is. */
+  /** `[classes]`, calibrated where the model is. */
   readonly probabilities: Float32Array;
   /**
    * How far the picture lies from the training pictures, as a multiple of what is still taken for a

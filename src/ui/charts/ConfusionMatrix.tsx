@@ -3,11 +3,9 @@
  * lies on the drawing, so that each cell can be pressed, reached by keyboard and heard.
  */
 import { type KeyboardEvent, useCallback, useMemo, useRef, useState } from 'react';
-import { CLASS_NAMES } from '../../fashion.ts';
 import { formatCount } from '../controls/figures.ts';
 import styles from './ConfusionMatrix.module.css';
-import type { MatrixChart, MatrixLayout } from './charts.ts';
-import type { Canvas } from './studio.ts';
+import type { Canvas, MatrixChart, MatrixLayout } from './charts.ts';
 import { useDrawing, useWidth } from './useDrawing.ts';
 
 export interface Cell {
@@ -16,7 +14,9 @@ export interface Cell {
 }
 
 export interface ConfusionMatrixProps {
-  /** `counts[actual][predicted]`, 10 × 10. Keep it stable by identity while nothing changes. */
+  /** By label. Keep it and `counts` stable by identity while nothing changes. */
+  readonly classNames: readonly string[];
+  /** `counts[actual][predicted]`, classes × classes. */
   readonly counts: readonly (readonly number[])[];
   readonly selected: Cell | null;
   readonly onSelect: (cell: Cell) => void;
@@ -30,7 +30,7 @@ const ARROWS: Readonly<Record<string, readonly [down: number, right: number]>> =
   ArrowRight: [0, 1],
 };
 
-export function ConfusionMatrix({ counts, selected, onSelect }: ConfusionMatrixProps) {
+export function ConfusionMatrix({ classNames, counts, selected, onSelect }: ConfusionMatrixProps) {
   const frame = useRef<HTMLDivElement>(null);
   const grid = useRef<HTMLFieldSetElement>(null);
   const width = Math.min(useWidth(frame), MAX_WIDTH);
@@ -38,8 +38,8 @@ export function ConfusionMatrix({ counts, selected, onSelect }: ConfusionMatrixP
     () =>
       width === 0
         ? null
-        : { counts, labels: CLASS_NAMES, width, height: width, fontSize: width < 420 ? 10 : 12 },
-    [counts, width],
+        : { counts, labels: classNames, width, height: width, fontSize: width < 420 ? 10 : 12 },
+    [classNames, counts, width],
   );
   // Where the cells are, and in which drawing: while it is redrawn at another width they are unknown.
   const [drawn, setDrawn] = useState<{ chart: MatrixChart; layout: MatrixLayout } | null>(null);
@@ -55,14 +55,14 @@ export function ConfusionMatrix({ counts, selected, onSelect }: ConfusionMatrixP
     const arrow = ARROWS[event.key];
     if (arrow === undefined) return;
     event.preventDefault();
-    const last = CLASS_NAMES.length - 1;
+    const last = classNames.length - 1;
     const next = {
       actual: Math.min(last, Math.max(0, actual + arrow[0])),
       taken: Math.min(last, Math.max(0, taken + arrow[1])),
     };
     setReached(next);
     const cells = grid.current?.querySelectorAll('button');
-    cells?.[next.actual * CLASS_NAMES.length + next.taken]?.focus();
+    cells?.[next.actual * classNames.length + next.taken]?.focus();
   }
 
   return (
@@ -78,10 +78,10 @@ export function ConfusionMatrix({ counts, selected, onSelect }: ConfusionMatrixP
           <legend className="unseen">
             Cells of the confusion matrix, row by row. Arrow keys move between them.
           </legend>
-          {CLASS_NAMES.flatMap((name, actual) =>
-            CLASS_NAMES.map((takenName, taken) => {
+          {classNames.flatMap((name, actual) =>
+            classNames.map((takenName, taken) => {
               const count = counts[actual]?.[taken] ?? 0;
-              const label = describeCell(actual, taken, count);
+              const label = describeCell(classNames, { actual, taken }, count);
               return (
                 <button
                   key={`${name} ${takenName}`}
@@ -108,9 +108,13 @@ export function ConfusionMatrix({ counts, selected, onSelect }: ConfusionMatrixP
   );
 }
 
-function describeCell(actual: number, taken: number, count: number): string {
-  const name = CLASS_NAMES[actual];
+function describeCell(
+  classNames: readonly string[],
+  { actual, taken }: Cell,
+  count: number,
+): string {
+  const name = classNames[actual];
   return actual === taken
     ? `${name} recognised: ${formatCount(count)}`
-    : `${name} taken for ${CLASS_NAMES[taken]}: ${formatCount(count)}`;
+    : `${name} taken for ${classNames[taken]}: ${formatCount(count)}`;
 }

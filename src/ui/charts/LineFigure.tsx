@@ -1,8 +1,7 @@
 /** Owns a line chart on the page: heading, legend, the drawing and its words for screen readers. */
 import { type ReactNode, useMemo, useRef } from 'react';
-import type { Line, LineChart, MarkerShape } from './charts.ts';
+import type { Canvas, Line, LineChart, MarkerShape } from './charts.ts';
 import styles from './LineFigure.module.css';
-import type { Canvas } from './studio.ts';
 import { useDrawing, useWidth } from './useDrawing.ts';
 
 const HEIGHT = 240;

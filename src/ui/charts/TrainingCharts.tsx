@@ -2,8 +2,8 @@
 import { useEffect, useMemo } from 'react';
 import type { ChartPoint, Run } from '../../session/state.ts';
 import { formatPercent } from '../controls/figures.ts';
-import { preloadStudio } from './charts.ts';
 import { type LegendEntry, LineFigure } from './LineFigure.tsx';
+import { preloadStudio } from './loadStudio.ts';
 import styles from './TrainingCharts.module.css';
 
 export interface TrainingChartsProps {

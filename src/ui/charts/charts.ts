@@ -1,9 +1,5 @@
-/**
- * Owns what a chart is to the page: the wishes that `studio.ts` draws, and its loading. tfjs-vis and
- * Vega are large and come as a chunk of their own when the first chart is drawn.
- */
+/** What a chart is to the page: what is to be drawn (`studio.ts` draws it), as plain values. */
 import type { Point } from './series.ts';
-import type { Canvas } from './studio.ts';
 
 /** Draws are at least this far apart: each takes tens of milliseconds of the page's time. */
 export const DRAW_INTERVAL_MS = 500;
@@ -60,26 +56,10 @@ export interface MatrixLayout {
   readonly height: number;
 }
 
-let studio: Promise<typeof import('./studio.ts')> | undefined;
-
-function loadStudio(): Promise<typeof import('./studio.ts')> {
-  studio ??= import('./studio.ts').catch((error: unknown) => {
-    studio = undefined; // A later call tries again.
-    throw error;
-  });
-  return studio;
-}
-
-/** Fetches the drawing code ahead of the first draw. */
-export function preloadStudio(): void {
-  // A failure shows at the first draw.
-  loadStudio().catch(() => {});
-}
-
-/**
- * Opens an element for drawing, loading the drawing code first where need be. The element must hold
- * nothing else. Rejects where the code cannot be fetched.
- */
-export async function openCanvas(element: HTMLElement): Promise<Canvas> {
-  return (await loadStudio()).openCanvas(element);
+/** An element opened for drawing. One draw at a time: `pace.ts` sees to it. */
+export interface Canvas {
+  lines(chart: LineChart): Promise<void>;
+  matrix(chart: MatrixChart): Promise<MatrixLayout>;
+  /** Takes everything off the element. The canvas is of no use afterwards. */
+  close(): void;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { align, type Point, thin } from './series.ts';
+import { align, type Point, thin, wholeTicks } from './series.ts';
 
 const wave = (numPoints: number): Point[] =>
   Array.from({ length: numPoints }, (_, x) => ({ x, y: Math.sin(x / 7) }));
@@ -80,5 +80,17 @@ describe('align', () => {
   it('gives empty series nulls, and nothing for nothing', () => {
     expect(align([[{ x: 1, y: 1 }], []], 300)).toEqual({ xs: [1], ys: [[1], [null]] });
     expect(align([[], []], 300)).toEqual({ xs: [], ys: [[], []] });
+  });
+});
+
+describe('the marks of an axis', () => {
+  it('are whole numbers, each once', () => {
+    expect(wholeTicks([0, 1], 6)).toEqual([0, 1]);
+    expect(wholeTicks([0, 2], 6)).toEqual([0, 1, 2]);
+    expect(wholeTicks([0, 5], 6)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(wholeTicks([0, 12], 6)).toEqual([0, 2, 4, 6, 8, 10, 12]);
+    expect(wholeTicks([0, 25], 6)).toEqual([0, 5, 10, 15, 20, 25]);
+    expect(wholeTicks([0, 300], 6)).toEqual([0, 50, 100, 150, 200, 250, 300]);
+    expect(wholeTicks([0, 1.5], 6)).toEqual([0, 1]);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Owns the arithmetic of chart series: thinning them to what a chart can show, and bringing several
- * onto shared positions. Pure.
+ * The arithmetic of charts: thinning series to what a chart can show, bringing several onto shared
+ * positions, and the marks of an axis. Pure.
  */
 
 export interface Point {
@@ -79,6 +79,20 @@ export function align(series: readonly (readonly Point[])[], maxPoints: number):
   const xs = [...new Set(thinned.flatMap((points) => points.map((point) => point.x)))];
   xs.sort((a, b) => a - b);
   return { xs, ys: thinned.map((points) => readAt(points, xs)) };
+}
+
+/**
+ * Marks for an axis that counts something: whole numbers at steps of 1, 2 or 5 times a power of ten,
+ * about `maxTicks` of them at most. Left to itself a chart marks 0.5 as well, and rounds it to 1.
+ */
+export function wholeTicks([from, to]: readonly [number, number], maxTicks: number): number[] {
+  const least = Math.max(1, (to - from) / maxTicks);
+  const power = 10 ** Math.floor(Math.log10(least));
+  const step =
+    [1, 2, 5].map((factor) => factor * power).find((size) => size >= least) ?? 10 * power;
+  const ticks: number[] = [];
+  for (let tick = Math.ceil(from / step) * step; tick <= to; tick += step) ticks.push(tick);
+  return ticks;
 }
 
 /** Splits a budget so that small needs are met whole and large ones share what is left. */

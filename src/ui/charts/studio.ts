@@ -1,7 +1,7 @@
 /**
- * Owns the drawing of charts: tfjs-vis says what a chart is made of, we dress its specification in
+ * Draws charts: tfjs-vis says what a chart is made of, we dress its specification in
  * the page's look and draw it with Vega, expressions interpreted instead of compiled, so that no
- * `unsafe-eval` is needed. Loaded when the first chart is drawn (`charts.ts`).
+ * `unsafe-eval` is needed. Loaded when the first chart is drawn (`loadStudio.ts`).
  *
  * tfjs-vis is imported by its two renderers: its index would bring all of TensorFlow.js along.
  */
@@ -10,21 +10,16 @@ import { linechart } from '@tensorflow/tfjs-vis/dist/render/linechart';
 import { parse, type TooltipHandler, View } from 'vega';
 import { expressionInterpreter } from 'vega-interpreter';
 import { compile, type TopLevelSpec } from 'vega-lite';
-import { type LineChart, MAX_POINTS, type MatrixChart, type MatrixLayout } from './charts.ts';
-import { align } from './series.ts';
+import { type Canvas, type LineChart, MAX_POINTS, type MatrixChart } from './charts.ts';
+import { align, wholeTicks } from './series.ts';
 import styles from './studio.module.css';
 import { DRAW, type Drawable, type VisLayer, type VisMark, type VisSpec } from './vegaEmbed.ts';
 
+/** Of a line chart's horizontal axis, about. */
+const MAX_X_TICKS = 6;
+
 /** Pixels around a matrix: room for half a stroke. */
 const MATRIX_PADDING = 1;
-
-/** An element opened for drawing. One draw at a time: `pace.ts` sees to it. */
-export interface Canvas {
-  lines(chart: LineChart): Promise<void>;
-  matrix(chart: MatrixChart): Promise<MatrixLayout>;
-  /** Takes everything off the element. The canvas is of no use afterwards. */
-  close(): void;
-}
 
 export function openCanvas(element: Drawable): Canvas {
   let view: View | null = null;
@@ -157,7 +152,7 @@ function dressLines(
         type: 'quantitative',
         title: chart.xTitle,
         scale: { domain: [...chart.xDomain], nice: false },
-        axis: { format: 'd', tickMinStep: 1, tickCount: 6, grid: false },
+        axis: { format: 'd', values: wholeTicks(chart.xDomain, MAX_X_TICKS), grid: false },
       },
       tooltip: [
         { field: 'x', type: 'quantitative', title: chart.xTitle, format: '.2~f' },

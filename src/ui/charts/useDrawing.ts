@@ -1,8 +1,8 @@
 /** Owns the tie between a React component and a drawn chart. */
 import { type RefObject, useEffect, useRef, useState } from 'react';
-import { DRAW_INTERVAL_MS, openCanvas } from './charts.ts';
+import { type Canvas, DRAW_INTERVAL_MS } from './charts.ts';
+import { openCanvas } from './loadStudio.ts';
 import { type Pace, pace } from './pace.ts';
-import type { Canvas } from './studio.ts';
 
 /**
  * Draws `wish` into the element and again whenever it changes by identity, at the pace that

@@ -1,4 +1,4 @@
-/** Owns the table of a person's picture files: the answer to each, in any order, and as CSV. */
+/** The table of a person's image files: the answer to each, in any order, and as CSV. */
 import { CircleAlert, Download, LoaderCircle, X } from 'lucide-react';
 import { useState } from 'react';
 import type { Picture } from '../../image/picture.ts';
@@ -6,13 +6,14 @@ import { Button } from '../controls/Button.tsx';
 import { download } from '../controls/download.ts';
 import { Garment } from '../controls/Garment.tsx';
 import { SortHead } from '../controls/SortHead.tsx';
+import { classesOfModel, useSession } from '../useSession.ts';
 import styles from './BatchTable.module.css';
 import { toCsv } from './batchCsv.ts';
 import { sayDoubt } from './doubts.ts';
 import { confidenceOf, type Order, sortUploads } from './order.ts';
 import { PictureCanvas } from './PictureCanvas.tsx';
 import { changedSteps } from './steering.ts';
-import type { Upload } from './uploads.ts';
+import { shownOf, type Upload } from './uploads.ts';
 import { rank, sayAnswer, sayShare } from './words.ts';
 
 export interface BatchTableProps {
@@ -27,6 +28,7 @@ export interface BatchTableProps {
 export function BatchTable({ uploads, shown, onShow, onRemove, onClear }: BatchTableProps) {
   const [order, setOrder] = useState<Order | null>(null);
   const numDone = uploads.filter(({ state }) => state.phase !== 'waiting').length;
+  const spec = useSession(classesOfModel);
   const isWorking = numDone < uploads.length;
   return (
     <section className={styles.batch} aria-label="Your pictures">
@@ -37,9 +39,9 @@ export function BatchTable({ uploads, shown, onShow, onRemove, onClear }: BatchT
           kind="quiet"
           icon={Download}
           aria-label="Download CSV"
-          title="A line for each picture, with all ten probabilities"
+          title="A line for each picture, with the probability of each class"
           disabled={numDone === 0}
-          onClick={() => downloadCsv(toCsv(sortUploads(uploads, order)))}
+          onClick={() => downloadCsv(toCsv(sortUploads(uploads, order), spec))}
         >
           CSV
         </Button>
@@ -110,15 +112,17 @@ interface RowProps {
 }
 
 function Row({ upload, isShown, onShow, onRemove }: RowProps) {
-  const { name, state, steering } = upload;
+  const { file, state, steering } = upload;
+  const { name } = file;
   const confidence = confidenceOf(upload);
   const classification = state.phase === 'answered' ? state.classification : null;
+  const shown = shownOf(upload);
   return (
     <tr className={styles.row} data-phase={state.phase} data-shown={isShown || undefined}>
       <td className={styles.pictureCell}>
-        {'picture' in state ? (
+        {shown ? (
           <PictureCanvas
-            picture={thumbnailOf(upload) ?? state.picture}
+            picture={thumbnailOf(upload) ?? shown}
             label=""
             className={styles.thumbnail}
           />
@@ -138,7 +142,7 @@ function Row({ upload, isShown, onShow, onRemove }: RowProps) {
         )}
       </td>
       <th scope="row" className={styles.textCell} colSpan={confidence === null ? 2 : 1}>
-        {'picture' in state ? (
+        {shown ? (
           <button type="button" className={styles.show} aria-pressed={isShown} onClick={onShow}>
             <span className={styles.name} title={name}>
               {name}
@@ -181,6 +185,7 @@ function Row({ upload, isShown, onShow, onRemove }: RowProps) {
 }
 
 function Outcome({ upload: { state } }: { readonly upload: Upload }) {
+  const spec = useSession(classesOfModel);
   switch (state.phase) {
     case 'waiting':
       return <span className={styles.outcome}>Waiting</span>;
@@ -194,9 +199,11 @@ function Outcome({ upload: { state } }: { readonly upload: Upload }) {
     case 'answered': {
       const { classification } = state;
       if (classification.kind === 'blank' || classification.verdict.kind === 'cannotSay') {
-        return <span className={styles.reason}>{sayAnswer(classification)}</span>;
+        return <span className={styles.reason}>{sayAnswer(classification, spec)}</span>;
       }
-      return <span className={styles.outcome}>{rank(classification.probabilities)[0]?.name}</span>;
+      return (
+        <span className={styles.outcome}>{rank(classification.probabilities, spec)[0]?.name}</span>
+      );
     }
     default:
       return state satisfies never;

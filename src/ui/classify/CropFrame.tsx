@@ -1,9 +1,9 @@
 /**
- * Owns cropping by hand on the shown picture: a rectangle that mouse, pen, finger and arrow keys
- * draw, move and resize.
+ * Cropping by hand on the shown image: a rectangle that mouse, pen, finger and arrow keys draw, move
+ * and resize.
  */
 import { type KeyboardEvent, type PointerEvent, useEffect, useId, useRef, useState } from 'react';
-import type { Crop, Picture } from '../../image/picture.ts';
+import type { Crop, PictureSettings } from '../../image/picture.ts';
 import styles from './CropFrame.module.css';
 import {
   between,
@@ -16,12 +16,13 @@ import {
   unlessWhole,
   WHOLE,
 } from './crop.ts';
-import { PictureCanvas } from './PictureCanvas.tsx';
+import { PictureCanvas, turnedSize } from './PictureCanvas.tsx';
 
 export interface CropFrameProps {
-  /** As it is shown, i.e. turned. */
-  readonly picture: Picture;
+  readonly picture: ImageBitmap;
+  readonly quarterTurns: PictureSettings['quarterTurns'];
   readonly name: string;
+  /** On the turned image. */
   readonly crop: Crop | null;
   /** Whether a finger crops; otherwise it scrolls the page. A mouse and a pen always crop. */
   readonly isForFingers: boolean;
@@ -69,7 +70,15 @@ interface Drag {
 let numGestures = 0;
 const newGesture = () => `crop ${++numGestures}`;
 
-export function CropFrame({ picture, name, crop, isForFingers, onCrop, onUndo }: CropFrameProps) {
+export function CropFrame({
+  picture,
+  quarterTurns,
+  name,
+  crop,
+  isForFingers,
+  onCrop,
+  onUndo,
+}: CropFrameProps) {
   const frame = useRef<HTMLDivElement>(null);
   const drag = useRef<Drag>(null);
   const keyGesture = useRef('');
@@ -165,7 +174,8 @@ export function CropFrame({ picture, name, crop, isForFingers, onCrop, onUndo }:
   }
 
   const percent = (share: number) => `${share * 100}%`;
-  const isWide = picture.width >= picture.height;
+  const { width, height } = turnedSize(picture, quarterTurns);
+  const isWide = width >= height;
 
   return (
     <>
@@ -173,7 +183,7 @@ export function CropFrame({ picture, name, crop, isForFingers, onCrop, onUndo }:
         ref={frame}
         className={styles.frame}
         style={{
-          aspectRatio: `${picture.width} / ${picture.height}`,
+          aspectRatio: `${width} / ${height}`,
           [isWide ? 'width' : 'height']: '100%',
         }}
         data-fingers={isForFingers || undefined}
@@ -193,7 +203,12 @@ export function CropFrame({ picture, name, crop, isForFingers, onCrop, onUndo }:
           keyGesture.current = '';
         }}
       >
-        <PictureCanvas picture={picture} label={name} className={styles.picture} />
+        <PictureCanvas
+          picture={picture}
+          quarterTurns={quarterTurns}
+          label={name}
+          className={styles.picture}
+        />
         {crop && (
           <div
             className={styles.crop}

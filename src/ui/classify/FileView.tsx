@@ -1,8 +1,7 @@
-/** Owns how the chosen picture file is shown: cropped and turned by hand, beside what the model sees. */
+/** The chosen image file as it is shown: cropped and turned by hand, beside what the model sees. */
 import { Crop as CropIcon, Maximize, RotateCcw, RotateCw } from 'lucide-react';
-import { type ReactNode, useMemo, useState } from 'react';
-import type { Picture, PictureSettings } from '../../image/picture.ts';
-import { turnPicture } from '../../image/turn.ts';
+import { type ReactNode, useState } from 'react';
+import type { PictureSettings } from '../../image/picture.ts';
 import { ToolButton } from '../controls/ToolButton.tsx';
 import { CropFrame } from './CropFrame.tsx';
 import styles from './FileView.module.css';
@@ -10,8 +9,8 @@ import { turn } from './steering.ts';
 
 export interface FileViewProps {
   readonly name: string;
-  /** Null while it is being opened. */
-  readonly picture: Picture | null;
+  /** Upright by the file's own orientation. Null while it is being opened. */
+  readonly picture: ImageBitmap | null;
   readonly settings: PictureSettings;
   readonly onSteer: (change: Partial<PictureSettings>, gesture: string) => void;
   readonly onUndo: () => void;
@@ -22,10 +21,6 @@ export interface FileViewProps {
 export function FileView({ name, picture, settings, onSteer, onUndo, seen }: FileViewProps) {
   const [isCropping, setCropping] = useState(false);
   const { quarterTurns, crop } = settings;
-  const turned = useMemo(
-    () => picture && turnPicture(picture, quarterTurns),
-    [picture, quarterTurns],
-  );
 
   function rotate(direction: 'clockwise' | 'anticlockwise'): void {
     onSteer(turn(settings, direction), crypto.randomUUID());
@@ -34,9 +29,10 @@ export function FileView({ name, picture, settings, onSteer, onUndo, seen }: Fil
   return (
     <div className={styles.file}>
       <div className={styles.photoFrame}>
-        {turned ? (
+        {picture ? (
           <CropFrame
-            picture={turned}
+            picture={picture}
+            quarterTurns={quarterTurns}
             name={name}
             crop={crop}
             isForFingers={isCropping}
@@ -54,7 +50,7 @@ export function FileView({ name, picture, settings, onSteer, onUndo, seen }: Fil
             aria-pressed={isCropping}
             label="Crop"
             title="Crop: drag on the picture"
-            disabled={!turned}
+            disabled={!picture}
             onClick={() => setCropping(!isCropping)}
           >
             <CropIcon aria-hidden size={18} />
@@ -70,7 +66,7 @@ export function FileView({ name, picture, settings, onSteer, onUndo, seen }: Fil
           <ToolButton
             label="Turn left"
             title="Turn left"
-            disabled={!turned}
+            disabled={!picture}
             onClick={() => rotate('anticlockwise')}
           >
             <RotateCcw aria-hidden size={18} />
@@ -78,7 +74,7 @@ export function FileView({ name, picture, settings, onSteer, onUndo, seen }: Fil
           <ToolButton
             label="Turn right"
             title="Turn right"
-            disabled={!turned}
+            disabled={!picture}
             onClick={() => rotate('clockwise')}
           >
             <RotateCw aria-hidden size={18} />

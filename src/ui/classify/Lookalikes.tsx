@@ -3,7 +3,7 @@
  * person sees why the model answers as it does.
  */
 import { useEffect, useState } from 'react';
-import { CLASS_NAMES, PIXELS } from '../../fashion.ts';
+import { PIXELS } from '../../fashion.ts';
 import type { Lookalikes as Found } from '../../session/session.ts';
 import { dataInUse, hasRunUnderWay } from '../../session/state.ts';
 import { formatCount } from '../controls/figures.ts';
@@ -71,7 +71,7 @@ export function Lookalikes({ pixels, label, isChanging }: LookalikesProps) {
   }
   if (look.phase === 'failed') return <p className="quiet">{look.message}</p>;
 
-  const name = CLASS_NAMES[label] ?? 'garment';
+  const name = data?.spec.classNames[label] ?? `class ${label}`;
   // What looked alike in another class says nothing about this one.
   const found = look.phase === 'found' && look.label === label ? look.found : null;
   return (

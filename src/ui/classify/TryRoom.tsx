@@ -1,12 +1,11 @@
 /**
- * Owns the Try room: a pad to draw on or a picture of one's own, and beside it, live, what the model
- * sees and what it says.
+ * The Try room: a pad to draw on or an image of one's own, and beside it, live, what the model sees
+ * and what it says.
  */
 import { ImagePlus, Shirt } from 'lucide-react';
 import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
 import { createPortal } from 'react-dom';
 import { useStore } from 'zustand';
-import { CLASS_NAMES } from '../../fashion.ts';
 import type { PictureSettings } from '../../image/picture.ts';
 import type { Classification } from '../../ml/spec/verdict.ts';
 import { dataInUse } from '../../session/state.ts';
@@ -16,7 +15,7 @@ import { Garment } from '../controls/Garment.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { Room } from '../controls/Room.tsx';
 import { toast } from '../controls/toast.tsx';
-import { isLiveModelLearning, session, useSession } from '../useSession.ts';
+import { classesOfModel, isLiveModelLearning, session, useSession } from '../useSession.ts';
 import { Answer } from './Answer.tsx';
 import { Doubts } from './Doubts.tsx';
 import type { Drawing } from './drawing.ts';
@@ -24,8 +23,8 @@ import { ACCEPTED_TYPES, listenForFiles } from './dropping.ts';
 import { Pad } from './Pad.tsx';
 import { changedSteps, type Steering, steer, takeBack, UNSTEERED } from './steering.ts';
 import styles from './TryRoom.module.css';
-import { createUploads, type Removed } from './uploads.ts';
-import { rank, SHIPPED_LIMITS, sayAnswer } from './words.ts';
+import { createUploads, type Removed, shownOf } from './uploads.ts';
+import { rank, SHIPPED_LIMITS, sayAnswer, sayKinds } from './words.ts';
 
 // Wanted once there is a picture: they come after the first load.
 const FileView = lazy(async () => ({ default: (await import('./FileView.tsx')).FileView }));
@@ -38,6 +37,9 @@ const Steps = lazy(async () => ({ default: (await import('./Steps.tsx')).Steps }
  * finished stroke would mostly find the worker busy with an unfinished one.
  */
 const LIVE_INTERVAL_MS = 80;
+
+/** The image id of the drawing, which is another image after each change. */
+const PAD = 'pad';
 
 type Outcome =
   /** Nothing has been drawn. */
@@ -57,6 +59,8 @@ export function TryRoom() {
   const chapter = useSession(({ training }) =>
     'run' in training ? `${training.phase} ${training.run?.history.length}` : '',
   );
+  const spec = useSession(classesOfModel);
+  const testSpec = useSession((state) => dataInUse(state.data)?.spec);
   const hasTestData = useSession((state) => (dataInUse(state.data)?.numTest ?? 0) > 0);
 
   const drawing = useRef<Drawing>(null);
@@ -70,13 +74,7 @@ export function TryRoom() {
   const padSteering = useRef(UNSTEERED);
   const [shownSteering, setShownSteering] = useState(UNSTEERED);
 
-  const [uploads] = useState(() =>
-    createUploads({
-      // Loaded with the first file: a visitor who only draws needs no decoder.
-      open: async (file) => (await import('./decode.ts')).decodePicture(file),
-      classify: session.classifyEach,
-    }),
-  );
+  const [uploads] = useState(() => createUploads(session));
   const list = useStore(uploads.store);
   const [shownId, setShownId] = useState<string | null>(null);
   const shownAt = list.findIndex((upload) => upload.id === shownId);
@@ -104,7 +102,7 @@ export function TryRoom() {
     const isFinished = !isPenDown.current;
     try {
       const classification = await session.classify(
-        drawing.current.picture(),
+        PAD,
         padSteering.current.settings,
         areStepsSeen.current,
       );
@@ -118,11 +116,18 @@ export function TryRoom() {
     if (isFinished && !isPenDown.current) setDrawing(false);
   }, []);
 
+  /** The pixels are read when a question is sent, and not at every change. */
+  const putPad = useCallback(() => {
+    const { current: made } = drawing;
+    if (made) session.putImage(PAD, () => made.picture());
+  }, []);
+
   const frame = useRef<number | null>(null);
   const askedMs = useRef(0);
   const onChange = useCallback(
     (isStroke: boolean) => {
       isPenDown.current = isStroke;
+      putPad();
       const askSoon = () => {
         frame.current = requestAnimationFrame(() => {
           // Put off rather than left out: a hand that has come to rest is shown where it rests.
@@ -144,13 +149,14 @@ export function TryRoom() {
       setTruth(null);
       if (isStroke) setDrawing(true);
     },
-    [classifyPad],
+    [classifyPad, putPad],
   );
 
   // Another model, or the same one a second wiser, is asked about the same drawing.
   const answering = `${card?.id}/${lesson}`;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: runs when another model answers
   useEffect(() => {
-    if (answering !== '' && !isFileShown && drawing.current?.canUndo()) void classifyPad();
+    if (!isFileShown && drawing.current?.canUndo()) void classifyPad();
   }, [answering, isFileShown, classifyPad]);
 
   useEffect(() => {
@@ -214,7 +220,7 @@ export function TryRoom() {
     const at = list.findIndex((upload) => upload.id === id);
     const removed = uploads.remove(id);
     if (shown?.id === id) setShownId((list[at + 1] ?? list[at - 1])?.id ?? null);
-    offerUndo(`“${list[at]?.name}” was removed`, removed);
+    offerUndo(`“${list[at]?.file.name}” was removed`, removed);
   }
 
   function clear(): void {
@@ -292,8 +298,8 @@ export function TryRoom() {
             <Suspense>
               <FileView
                 key={shown.id}
-                name={shown.name}
-                picture={'picture' in shown.state ? shown.state.picture : null}
+                name={shown.file.name}
+                picture={shownOf(shown)}
                 settings={shown.steering.settings}
                 onSteer={steerShown}
                 onUndo={undoSteering}
@@ -307,6 +313,7 @@ export function TryRoom() {
           <Pad
             onReady={(made) => {
               drawing.current = made;
+              putPad();
             }}
             onChange={onChange}
             beside={seen}
@@ -373,7 +380,8 @@ export function TryRoom() {
               )}
               {truth !== null && !isFileShown && (
                 <p className={styles.truth}>
-                  From the test set, where it is labelled <strong>{CLASS_NAMES[truth]}</strong>.
+                  From the test set, where it is labelled{' '}
+                  <strong>{testSpec?.classNames[truth]}</strong>.
                 </p>
               )}
             </>
@@ -384,7 +392,7 @@ export function TryRoom() {
           )}
           {/* Spoken once a stroke has ended, not at every change on the way. */}
           <p className="unseen" role="status">
-            {!isDrawing && classification ? sayAnswer(classification) : ''}
+            {!isDrawing && classification ? sayAnswer(classification, spec) : ''}
           </p>
         </div>
 
@@ -392,7 +400,7 @@ export function TryRoom() {
           {classification?.kind === 'garment' && (
             <Lookalikes
               pixels={classification.pixels}
-              label={rank(classification.probabilities)[0]?.label ?? 0}
+              label={rank(classification.probabilities, spec)[0]?.label ?? 0}
               isChanging={isUnfinished}
             />
           )}
@@ -434,8 +442,8 @@ export function TryRoom() {
               </>
             )}{' '}
             {card.calibration?.familiarity
-              ? 'It knows ten kinds of garment. What looks like none of them it declines to name, though not every time.'
-              : 'It knows ten kinds of garment and will call anything one of them.'}
+              ? `It knows ${sayKinds(spec)}. It declines to answer for what looks like none of them, though not every time.`
+              : `It knows ${sayKinds(spec)} and will call anything one of them.`}
           </p>
         )}
         {model.phase === 'loading' && <p className={styles.model}>The model is on its way.</p>}

@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest';
-import { DEFAULT_SETTINGS, type Picture } from '../../image/picture.ts';
+import { FASHION_MNIST } from '../../fashion.ts';
+import { DEFAULT_SETTINGS } from '../../image/picture.ts';
 import type { Verdict } from '../../ml/spec/verdict.ts';
 import { toCsv } from './batchCsv.ts';
 import { UNSTEERED } from './steering.ts';
 import type { Upload } from './uploads.ts';
 
-const picture: Picture = { width: 1, height: 1, data: new Uint8ClampedArray(4) };
+const shown: ImageBitmap = { width: 1, height: 1, close: () => {} };
 
 function answered(
   name: string,
@@ -14,11 +15,11 @@ function answered(
 ): Upload {
   return {
     id: name,
-    name,
+    file: new File([], name),
     steering,
     state: {
       phase: 'answered',
-      picture,
+      shown,
       classification: {
         kind: 'garment',
         pixels: new Uint8Array(784),
@@ -34,7 +35,7 @@ function answered(
 
 const refused = (name: string, reason: string): Upload => ({
   id: name,
-  name,
+  file: new File([], name),
   steering: UNSTEERED,
   state: { phase: 'refused', reason },
 });
@@ -42,7 +43,7 @@ const refused = (name: string, reason: string): Upload => ({
 const lines = (csv: string) => csv.split('\r\n');
 
 it('has headings, and a line with ten probabilities for each picture', () => {
-  const [head, row, end] = lines(toCsv([answered('dress.png')]));
+  const [head, row, end] = lines(toCsv([answered('dress.png')], FASHION_MNIST));
   expect(head).toBe(
     'file,answer,confidence,T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot,in words,doubts,steps changed by hand,error',
   );
@@ -54,7 +55,10 @@ it('has headings, and a line with ten probabilities for each picture', () => {
 
 it('gives no answer where the model gives none, but all its probabilities', () => {
   const [, row] = lines(
-    toCsv([answered('cat.png', UNSTEERED, { kind: 'cannotSay', reason: 'unfamiliar' })]),
+    toCsv(
+      [answered('cat.png', UNSTEERED, { kind: 'cannotSay', reason: 'unfamiliar' })],
+      FASHION_MNIST,
+    ),
   );
   expect(row).toMatch(/^cat\.png,,,0\.000000,0\.250000,/);
   expect(row).toContain('Cannot say: this looks like none of the ten.');
@@ -66,11 +70,14 @@ it('tells what was changed by hand, and what failed', () => {
     past: [],
   } as const;
   const csv = lines(
-    toCsv([
-      answered('turned.png', steering),
-      refused('x.png', 'It is empty.'),
-      { ...refused('y.png', ''), state: { phase: 'waiting', file: new File([], 'y.png') } },
-    ]),
+    toCsv(
+      [
+        answered('turned.png', steering),
+        refused('x.png', 'It is empty.'),
+        { ...refused('y.png', ''), state: { phase: 'waiting' } },
+      ],
+      FASHION_MNIST,
+    ),
   );
   expect(csv[1]).toMatch(/,picture fit,$/);
   expect(csv[2]).toBe(`x.png${','.repeat(16)}It is empty.`);
@@ -79,17 +86,19 @@ it('tells what was changed by hand, and what failed', () => {
 });
 
 it('quotes commas, quotes and line breaks', () => {
-  const csv = toCsv([refused('a, "b"\n.png', 'No.')]);
+  const csv = toCsv([refused('a, "b"\n.png', 'No.')], FASHION_MNIST);
   expect(csv).toContain('\r\n"a, ""b""\n.png",');
 });
 
 it.each(['=1+1.png', '+1.png', '-1.png', '@sum.png', '\tx.png'])(
   'lets no spreadsheet take the name %j for a formula',
   (name) => {
-    expect(lines(toCsv([refused(name, 'No.')]))[1]).toMatch(/^'/);
+    expect(lines(toCsv([refused(name, 'No.')], FASHION_MNIST))[1]).toMatch(/^'/);
   },
 );
 
 it('quotes a formula that would leave its cell', () => {
-  expect(lines(toCsv([refused('=cmd(",").png', 'No.')]))[1]).toMatch(/^"'=cmd\("",""\)\.png",/);
+  expect(lines(toCsv([refused('=cmd(",").png', 'No.')], FASHION_MNIST))[1]).toMatch(
+    /^"'=cmd\("",""\)\.png",/,
+  );
 });

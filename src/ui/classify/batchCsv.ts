@@ -1,36 +1,49 @@
 /**
- * Owns the table of a person's pictures as a CSV file: RFC 4180, and harmless when a spreadsheet
- * opens it. Pure.
+ * The table of a person's images as a CSV file: RFC 4180, and harmless when a spreadsheet opens it.
+ * Pure.
  */
-import { CLASS_NAMES } from '../../fashion.ts';
+import type { DataSpec } from '../../data/dataSpec.ts';
 import { changedSteps } from './steering.ts';
 import type { Upload } from './uploads.ts';
 import { rank, sayAnswer } from './words.ts';
 
-const COLUMNS = [
-  'file',
-  'answer',
-  'confidence',
-  ...CLASS_NAMES,
-  'in words',
-  'doubts',
-  'steps changed by hand',
-  'error',
-] as const;
-
-type Row = Partial<Record<(typeof COLUMNS)[number], string>>;
-
-/**
- * One line for each picture, in the given order, below a line of headings. Probabilities are 0–1 with
- * six decimals. Pictures that still wait are left out; those that the model cannot name have no answer.
- */
-export function toCsv(uploads: readonly Upload[]): string {
-  const rows = uploads.flatMap((upload) => rowOf(upload) ?? []);
-  const lines = [COLUMNS, ...rows.map((row) => COLUMNS.map((column) => row[column] ?? ''))];
-  return lines.map((cells) => `${cells.map(quote).join(',')}\r\n`).join('');
+interface Row {
+  readonly file: string;
+  readonly answer?: string;
+  readonly confidence?: string;
+  /** By label. */
+  readonly shares?: readonly string[];
+  readonly words?: string;
+  readonly doubts?: string;
+  readonly changed?: string;
+  readonly error?: string;
 }
 
-function rowOf({ name, steering, state }: Upload): Row | null {
+/**
+ * One line for each image, in the given order, below a line of headings. Probabilities are 0–1 with
+ * six decimals. Images that still wait are left out; those that the model cannot classify have no
+ * answer.
+ */
+export function toCsv(uploads: readonly Upload[], spec: DataSpec): string {
+  const { classNames } = spec;
+  const headings = [
+    ...['file', 'answer', 'confidence'],
+    ...classNames,
+    ...['in words', 'doubts', 'steps changed by hand', 'error'],
+  ];
+  const rows = uploads
+    .flatMap((upload) => rowOf(upload, spec) ?? [])
+    .map(({ file, answer, confidence, shares, words, doubts, changed, error }) => [
+      ...[file, answer, confidence],
+      ...(shares ?? classNames.map(() => '')),
+      ...[words, doubts, changed, error],
+    ]);
+  return [headings, ...rows]
+    .map((cells) => `${cells.map((cell) => quote(cell ?? '')).join(',')}\r\n`)
+    .join('');
+}
+
+function rowOf({ file: { name }, steering, state }: Upload, spec: DataSpec): Row | null {
   switch (state.phase) {
     case 'waiting':
       return null;
@@ -38,25 +51,19 @@ function rowOf({ name, steering, state }: Upload): Row | null {
     case 'unanswered':
       return { file: name, error: state.reason };
     case 'answered': {
-      const row: Row = {
-        file: name,
-        'steps changed by hand': changedSteps(steering.settings).join(' '),
-      };
+      const row = { file: name, changed: changedSteps(steering.settings).join(' ') };
       const { classification } = state;
       if (classification.kind === 'blank') {
         return { ...row, error: 'Nothing stands out from the background.' };
       }
       const { verdict, doubts, probabilities } = classification;
-      const shares = rank(probabilities).map(
-        ({ name, probability }) => [name, probability.toFixed(6)] as const,
-      );
-      const hasAnswer = verdict.kind !== 'cannotSay';
+      const [first] = rank(probabilities, spec);
+      const hasAnswer = verdict.kind !== 'cannotSay' && first !== undefined;
       return {
         ...row,
-        ...Object.fromEntries(shares),
-        answer: (hasAnswer && shares[0]?.[0]) || '',
-        confidence: (hasAnswer && shares[0]?.[1]) || '',
-        'in words': sayAnswer(classification),
+        shares: Array.from(probabilities, (probability) => probability.toFixed(6)),
+        ...(hasAnswer && { answer: first.name, confidence: first.probability.toFixed(6) }),
+        words: sayAnswer(classification, spec),
         doubts: doubts.join(' '),
       };
     }

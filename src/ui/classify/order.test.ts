@@ -6,14 +6,14 @@ import type { Upload } from './uploads.ts';
 function upload(name: string, confidence: number | null): Upload {
   return {
     id: name,
-    name,
+    file: new File([], name),
     steering: UNSTEERED,
     state:
       confidence === null
         ? { phase: 'refused', reason: 'It is empty.' }
         : {
             phase: 'answered',
-            picture: { width: 1, height: 1, data: new Uint8ClampedArray(4) },
+            shown: { width: 1, height: 1, close: () => {} },
             classification: {
               kind: 'garment',
               pixels: new Uint8Array(784),
@@ -29,7 +29,7 @@ function upload(name: string, confidence: number | null): Upload {
 
 const uploads = [upload('b10', 0.6), upload('a', null), upload('b9', 0.9), upload('C', 0.7)];
 const names = (column: 'name' | 'confidence', direction: 'ascending' | 'descending') =>
-  sortUploads(uploads, { column, direction }).map(({ name }) => name);
+  sortUploads(uploads, { column, direction }).map(({ file }) => file.name);
 
 it('sorts by name as people do', () => {
   expect(names('name', 'ascending')).toEqual(['a', 'b9', 'b10', 'C']);

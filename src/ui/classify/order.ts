@@ -21,7 +21,7 @@ export function sortUploads(uploads: readonly Upload[], order: Order | null): re
   if (!order) return uploads;
   const sign = order.direction === 'ascending' ? 1 : -1;
   if (order.column === 'name') {
-    return uploads.toSorted((a, b) => sign * NAMES.compare(a.name, b.name));
+    return uploads.toSorted((a, b) => sign * NAMES.compare(a.file.name, b.file.name));
   }
   const keyed = uploads.map((upload) => ({ upload, confidence: confidenceOf(upload) }));
   return keyed

@@ -1,27 +1,29 @@
 /**
- * Owns the picture files that a person has brought: opened and classified one after the other, each
- * with its own outcome and settings, and asked about anew when those or the model change. Knows no
- * React.
+ * The image files that a person has brought: opened and classified one after the other, each with its
+ * own outcome and settings, and asked about anew when those or the model change. Knows no React.
  */
 import { createStore, type StoreApi } from 'zustand/vanilla';
-import type { Picture, PictureSettings } from '../../image/picture.ts';
+import type { PictureSettings } from '../../image/picture.ts';
 import type { Classification } from '../../ml/spec/verdict.ts';
+import { createQueue } from '../../session/asking.ts';
+import type { ImageActions } from '../../session/session.ts';
 import { type Steering, steer, takeBack, UNSTEERED } from './steering.ts';
 
 export interface Upload {
+  /** Of the image as well. */
   readonly id: string;
-  /** Of the file. */
-  readonly name: string;
+  readonly file: File;
   readonly steering: Steering;
+  /** `shown` is the opened image, as the worker has it. */
   readonly state:
-    | { readonly phase: 'waiting'; readonly file: File }
+    | { readonly phase: 'waiting' }
     | {
         readonly phase: 'answered';
-        readonly picture: Picture;
+        readonly shown: ImageBitmap;
         readonly classification: Classification;
       }
-    /** Opened, but nobody answered; asked again with the next model. `reason` is for people. */
-    | { readonly phase: 'unanswered'; readonly picture: Picture; readonly reason: string }
+    /** Nobody answered, or (null) nobody was there to open it; asked again with the next model. */
+    | { readonly phase: 'unanswered'; readonly shown: ImageBitmap | null; readonly reason: string }
     /** Could not be opened. `reason` is for people. */
     | { readonly phase: 'refused'; readonly reason: string };
 }
@@ -32,33 +34,31 @@ export interface Removed {
   readonly at: number;
 }
 
-/** Where pictures and answers come from; tests bring their own. */
-export interface UploadsParts {
-  /** @throws PictureError where the file is not to be opened */
-  open(file: File): Promise<Picture>;
-  /** May keep the picture's pixels. */
-  classify(picture: Picture, settings: PictureSettings): Promise<Classification>;
-}
+/** Where images and answers come from; tests bring their own. */
+export type UploadsParts = Pick<
+  ImageActions,
+  'putImage' | 'openImage' | 'releaseImage' | 'classify'
+>;
 
 export interface Uploads {
   readonly store: StoreApi<readonly Upload[]>;
   /** Brings files; returns the id of the first, or null where there are none. */
   add(files: readonly File[]): string | null;
-  /** Changes settings of one picture; see `steer`. */
+  /** Changes settings of one image; see `steer`. */
   steer(id: string, change: Partial<PictureSettings>, gesture: string): void;
   takeBack(id: string): void;
   remove(id: string): Removed;
   clear(): Removed;
   /** Puts back what was removed, where it was. */
   restore(removed: Removed): void;
-  /** Asks about every picture anew: another model answers. */
+  /** Asks about every image anew: another model answers. */
   askAgain(): void;
 }
 
 /** More at once would keep hundreds of megabytes of pixels. */
 const MAX_UPLOADS = 60;
 
-export function createUploads({ open, classify }: UploadsParts): Uploads {
+export function createUploads(images: UploadsParts): Uploads {
   const store = createStore<readonly Upload[]>()(() => []);
   const find = (id: string) => store.getState().find((upload) => upload.id === id);
   const change = (id: string, news: Partial<Pick<Upload, 'steering' | 'state'>>) => {
@@ -68,57 +68,53 @@ export function createUploads({ open, classify }: UploadsParts): Uploads {
     store.setState(changed, true);
   };
 
-  /** Files, and pictures of which another model is asked, one after the other. */
-  let work = Promise.resolve();
-  /** How often another model came. */
-  let lesson = 0;
-  /** Pictures with a question under way; true where they have changed since it was asked. */
-  const asked = new Map<string, boolean>();
+  /** Files, and images of which another model is asked, one after the other. */
+  const work = createQueue();
+  /** Aborts when yet another model has come: it asks about everything itself. */
+  let lesson = new AbortController();
 
-  async function openFile(id: string): Promise<void> {
+  async function open(id: string): Promise<void> {
     const upload = find(id);
     // Removed, or removed and put back, in which case another turn opens it.
-    if (upload?.state.phase !== 'waiting') return;
+    if (!upload || upload.state.phase === 'refused' || shownOf(upload)) return;
     try {
-      const picture = await open(upload.state.file);
-      change(id, { state: await answer(picture, upload.steering.settings) });
+      images.putImage(id, upload.file);
+      const shown = await images.openImage(id);
+      await answer(id, shown);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      const isTold = error instanceof Error && error.name === 'PictureError';
-      const reason = isTold ? message : `“${upload.name}” could not be opened: ${message}`;
-      change(id, { state: { phase: 'refused', reason } });
+      const name = error instanceof Error ? error.name : '';
+      if (name === 'WorkerLostError') {
+        change(id, {
+          state: { phase: 'unanswered', shown: null, reason: `No answer: ${message}` },
+        });
+      } else {
+        const isTold = name === 'PictureError';
+        const reason = isTold ? message : `“${upload.file.name}” could not be opened: ${message}`;
+        change(id, { state: { phase: 'refused', reason } });
+      }
     }
   }
 
-  /** One question about a picture at a time; answers on the way are shown, the last one is right. */
+  /** Answers on the way are shown, the last one is right. */
   async function ask(id: string): Promise<void> {
-    if (asked.has(id)) {
-      asked.set(id, true);
-      return;
-    }
-    do {
-      asked.set(id, false);
-      const upload = find(id);
-      if (!upload || !('picture' in upload.state)) break;
-      const state = await answer(upload.state.picture, upload.steering.settings);
-      change(id, { state });
-    } while (asked.get(id));
-    asked.delete(id);
+    const upload = find(id);
+    const shown = upload && shownOf(upload);
+    if (shown) await answer(id, shown);
+    else await open(id);
   }
 
-  async function answer(picture: Picture, settings: PictureSettings): Promise<Upload['state']> {
+  async function answer(id: string, shown: ImageBitmap): Promise<void> {
+    const upload = find(id);
+    if (!upload) return;
     try {
-      const { width, height, data } = picture;
-      const classification = await classify({ width, height, data: data.slice() }, settings);
-      return { phase: 'answered', picture, classification };
+      const classification = await images.classify(id, upload.steering.settings);
+      // Null: a later question took its place, or the image was removed.
+      if (classification) change(id, { state: { phase: 'answered', shown, classification } });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      return { phase: 'unanswered', picture, reason: `No answer: ${message}` };
+      change(id, { state: { phase: 'unanswered', shown, reason: `No answer: ${message}` } });
     }
-  }
-
-  function enqueue(task: () => Promise<void>): void {
-    work = work.then(task);
   }
 
   function takeOff(isTaken: (upload: Upload) => boolean): Removed {
@@ -127,7 +123,16 @@ export function createUploads({ open, classify }: UploadsParts): Uploads {
       before.filter((upload) => !isTaken(upload)),
       true,
     );
-    return { uploads: before.filter(isTaken), at: before.findIndex(isTaken) };
+    const uploads = before.filter(isTaken);
+    for (const { id } of uploads) images.releaseImage(id);
+    return { uploads, at: before.findIndex(isTaken) };
+  }
+
+  function steerWith(id: string, next: (steering: Steering) => Steering): void {
+    const upload = find(id);
+    if (!upload) return;
+    change(id, { steering: next(upload.steering) });
+    if (shownOf(upload)) void ask(id);
   }
 
   return {
@@ -136,46 +141,42 @@ export function createUploads({ open, classify }: UploadsParts): Uploads {
       const added = files.map(
         (file, at): Upload => ({
           id: crypto.randomUUID(),
-          name: file.name,
+          file,
           steering: UNSTEERED,
           state:
             at < MAX_UPLOADS
-              ? { phase: 'waiting', file }
+              ? { phase: 'waiting' }
               : { phase: 'refused', reason: `At most ${MAX_UPLOADS} files at a time.` },
         }),
       );
       store.setState([...added, ...store.getState()].slice(0, 2 * MAX_UPLOADS), true);
-      for (const { id } of added) enqueue(() => openFile(id));
+      for (const { id } of added) void work.ask(() => open(id));
       return added[0]?.id ?? null;
     },
-    steer(id, settings, gesture) {
-      const upload = find(id);
-      if (!upload) return;
-      change(id, { steering: steer(upload.steering, settings, gesture) });
-      void ask(id);
-    },
-    takeBack(id) {
-      const upload = find(id);
-      if (!upload) return;
-      change(id, { steering: takeBack(upload.steering) });
-      void ask(id);
-    },
+    steer: (id, settings, gesture) =>
+      steerWith(id, (steering) => steer(steering, settings, gesture)),
+    takeBack: (id) => steerWith(id, takeBack),
     remove: (id) => takeOff((upload) => upload.id === id),
     clear: () => takeOff(() => true),
     restore({ uploads, at }) {
       const now = store.getState();
       store.setState([...now.slice(0, at), ...uploads, ...now.slice(at)], true);
-      for (const { id, state } of uploads) {
+      for (const upload of uploads) {
+        if (upload.state.phase === 'refused') continue;
+        images.putImage(upload.id, upload.file);
         // Another model may have come meanwhile.
-        enqueue(() => (state.phase === 'waiting' ? openFile(id) : ask(id)));
+        void work.ask(() => ask(upload.id));
       }
     },
     askAgain() {
-      const mine = ++lesson;
-      for (const { id } of store.getState()) {
-        // A later lesson has put every picture in line again.
-        enqueue(async () => (mine === lesson ? ask(id) : undefined));
-      }
+      lesson.abort();
+      lesson = new AbortController();
+      for (const { id } of store.getState()) void work.ask(() => ask(id), lesson.signal);
     },
   };
+}
+
+/** The opened image; null where it is not open. */
+export function shownOf({ state }: Upload): ImageBitmap | null {
+  return 'shown' in state ? state.shown : null;
 }

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { FASHION_MNIST } from '../../fashion.ts';
 import type { Classification, Verdict } from '../../ml/spec/verdict.ts';
 import { rank, sayAnswer, sayMore, sayShare } from './words.ts';
 
@@ -7,7 +8,7 @@ function probabilities(shares: Record<number, number>): Float32Array {
 }
 
 it('ranks all ten, ties in label order', () => {
-  const ranked = rank(probabilities({ 4: 0.2, 9: 0.7, 2: 0.1 }));
+  const ranked = rank(probabilities({ 4: 0.2, 9: 0.7, 2: 0.1 }), FASHION_MNIST);
   expect(ranked.map(({ label }) => label)).toEqual([9, 4, 2, 0, 1, 3, 5, 6, 7, 8]);
   expect(ranked[0]?.name).toBe('Ankle boot');
 });
@@ -44,13 +45,24 @@ it.each<[Verdict, Record<number, number>, string]>([
     'Cannot say: this looks like none of the ten.',
   ],
 ])('says what the verdict is: %j', (verdict, shares, words) => {
-  expect(sayAnswer(answered(verdict, shares))).toBe(words);
+  expect(sayAnswer(answered(verdict, shares), FASHION_MNIST)).toBe(words);
 });
 
 it('says what to do where there is no answer, and what the nearest would be', () => {
   const unfamiliar = answered({ kind: 'cannotSay', reason: 'unfamiliar' }, { 8: 0.9, 3: 0.1 });
-  expect(sayMore(unfamiliar)).toMatch(/from the front.*At a guess, a bag\.$/);
-  expect(sayMore(answered({ kind: 'sure', label: 3 }, { 3: 1 }))).toBeNull();
+  expect(sayMore(unfamiliar, FASHION_MNIST)).toMatch(/from the front.*At a guess, a bag\.$/);
+  expect(sayMore(answered({ kind: 'sure', label: 3 }, { 3: 1 }), FASHION_MNIST)).toBeNull();
+});
+
+it('speaks of other data by the names of its classes', () => {
+  const digits = { ...FASHION_MNIST, id: 'digits', classNames: ['nought', 'one', 'two'] };
+  const say = (verdict: Verdict) => sayAnswer(answered(verdict, { 2: 1 }), digits);
+  expect(say({ kind: 'leaning', label: 2, rivals: [0] })).toBe(
+    'Leaning towards “two”, perhaps “nought”.',
+  );
+  expect(say({ kind: 'cannotSay', reason: 'unfamiliar' })).toBe(
+    'Cannot say: this looks like none of the 3 classes.',
+  );
 });
 
 it('never rounds to certainty', () => {

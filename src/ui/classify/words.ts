@@ -1,22 +1,23 @@
 /**
- * Owns the words for an answer. Pure.
+ * The words for an answer. Pure. Those for Fashion-MNIST are its garments; any other data speaks by
+ * the names of its classes.
  */
-import { CLASS_NAMES } from '../../fashion.ts';
+import { type DataSpec, hasSameClasses } from '../../data/dataSpec.ts';
+import { FASHION_MNIST } from '../../fashion.ts';
 import type { Classification, Verdict } from '../../ml/spec/verdict.ts';
 
-const ARTICLES = ['a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'an'] as const;
-/** Names as they stand in a sentence; some of the data's own are headings. */
-const NOUNS = [
-  'T-shirt',
-  'pair of trousers',
-  'pullover',
-  'dress',
-  'coat',
-  'sandal',
-  'shirt',
-  'sneaker',
-  'bag',
-  'ankle boot',
+/** Garments as they stand in a sentence; some of the data's own names are headings. */
+const GARMENTS = [
+  'a T-shirt',
+  'a pair of trousers',
+  'a pullover',
+  'a dress',
+  'a coat',
+  'a sandal',
+  'a shirt',
+  'a sneaker',
+  'a bag',
+  'an ankle boot',
 ] as const;
 
 export interface Ranked {
@@ -26,17 +27,31 @@ export interface Ranked {
   readonly probability: number;
 }
 
-/** All ten, the most probable first. */
-export function rank(probabilities: Float32Array): Ranked[] {
+/** All classes, the most probable first. */
+export function rank(probabilities: Float32Array, spec: DataSpec): Ranked[] {
   return Array.from(probabilities, (probability, label) => ({
     label,
-    name: CLASS_NAMES[label] ?? `Class ${label}`,
+    name: spec.classNames[label] ?? `Class ${label}`,
     probability,
   })).sort((a, b) => b.probability - a.probability || a.label - b.label);
 }
 
-function noun(label: number): string {
-  return `${ARTICLES[label] ?? 'a'} ${NOUNS[label] ?? 'garment'}`;
+function noun(label: number, spec: DataSpec): string {
+  const garment = hasSameClasses(spec, FASHION_MNIST) ? GARMENTS[label] : undefined;
+  return garment ?? `“${spec.classNames[label] ?? label}”`;
+}
+
+/** What a model tells apart. */
+export function sayKinds(spec: DataSpec): string {
+  return hasSameClasses(spec, FASHION_MNIST)
+    ? 'ten kinds of garment'
+    : `${spec.classNames.length} classes`;
+}
+
+function sayNone(spec: DataSpec): string {
+  return hasSameClasses(spec, FASHION_MNIST)
+    ? 'none of the ten'
+    : `none of the ${spec.classNames.length} classes`;
 }
 
 /** "a, b or c" */
@@ -46,18 +61,18 @@ function either(words: readonly string[]): string {
 }
 
 /** The answer as a person would give it: sure, leaning with the rivals, or none. */
-export function sayAnswer(classification: Classification): string {
+export function sayAnswer(classification: Classification, spec: DataSpec): string {
   const { verdict } = classification;
   switch (verdict.kind) {
     case 'sure':
-      return `Sure: ${noun(verdict.label)}.`;
+      return `Sure: ${noun(verdict.label, spec)}.`;
     case 'leaning': {
-      const rivals = verdict.rivals.map(noun);
+      const rivals = verdict.rivals.map((label) => noun(label, spec));
       const perhaps = rivals.length > 0 ? `, perhaps ${either(rivals)}` : '';
-      return `Leaning towards ${noun(verdict.label)}${perhaps}.`;
+      return `Leaning towards ${noun(verdict.label, spec)}${perhaps}.`;
     }
     case 'cannotSay':
-      return `Cannot say: ${sayReason(classification, verdict.reason)}.`;
+      return `Cannot say: ${sayReason(classification, verdict.reason, spec)}.`;
     default:
       return verdict satisfies never;
   }
@@ -65,33 +80,33 @@ export function sayAnswer(classification: Classification): string {
 
 type NoAnswer = Extract<Verdict, { kind: 'cannotSay' }>['reason'];
 
-function sayReason(classification: Classification, reason: NoAnswer): string {
+function sayReason(classification: Classification, reason: NoAnswer, spec: DataSpec): string {
   switch (reason) {
     case 'blank':
       return 'nothing stands out from the background';
     case 'busyBackground':
       return 'no garment stands out from the background';
     case 'unfamiliar':
-      return 'this looks like none of the ten';
+      return `this looks like ${sayNone(spec)}`;
     case 'unclear':
-      return `this could be ${either(guesses(classification, 3))}`;
+      return `this could be ${either(guesses(classification, 3, spec))}`;
     default:
       return reason satisfies never;
   }
 }
 
-function guesses(classification: Classification, count: number): string[] {
+function guesses(classification: Classification, count: number, spec: DataSpec): string[] {
   if (classification.kind === 'blank') return [];
-  return rank(classification.probabilities)
+  return rank(classification.probabilities, spec)
     .slice(0, count)
-    .map(({ label }) => noun(label));
+    .map(({ label }) => noun(label, spec));
 }
 
 /** What to do where there is no answer, doubts apart; null where there is nothing to add. */
-export function sayMore(classification: Classification): string | null {
+export function sayMore(classification: Classification, spec: DataSpec): string | null {
   const { verdict } = classification;
   if (verdict.kind !== 'cannotSay') return null;
-  const [guess] = guesses(classification, 1);
+  const [guess] = guesses(classification, 1, spec);
   switch (verdict.reason) {
     case 'blank':
       return 'A garment on a plain sheet of another colour works best.';

@@ -138,6 +138,30 @@ export function SelectField<T extends string>({
   );
 }
 
+export interface ToggleFieldProps extends FieldProps {
+  readonly value: boolean;
+  readonly onChange: (value: boolean) => void;
+}
+
+export function ToggleField({ label, hint, value, onChange, disabled = false }: ToggleFieldProps) {
+  const id = useId();
+  return (
+    <div className={styles.field} data-disabled={disabled || undefined}>
+      <Label id={id} label={label} hint={hint} />
+      <Switch.Root
+        id={id}
+        className={styles.switch}
+        aria-label={label}
+        checked={value}
+        disabled={disabled}
+        onCheckedChange={onChange}
+      >
+        <Switch.Thumb className={styles.thumb} />
+      </Switch.Root>
+    </div>
+  );
+}
+
 interface ToggleProps {
   /** Said by screen readers: what stands beside it is for eyes. */
   readonly label: string;

@@ -6,7 +6,7 @@ import { type ComponentType, startTransition, useEffect, useRef, useState } from
 import styles from './later.module.css';
 
 /** The code of a part of the page did not come. The message is for people. */
-export class PartNotFetchedError extends Error {
+class PartNotFetchedError extends Error {
   override readonly name = 'PartNotFetchedError';
 }
 

@@ -1,19 +1,20 @@
-/** Owns the list of classes: how many pictures each has, as bars, and which one is looked at. */
-import { CLASS_NAMES } from '../../fashion.ts';
+/** The list of classes: how many pictures each has, as bars, and which one is looked at. */
+import type { PartName } from '../../data/dataset.ts';
 import { formatCount, formatPercent } from '../controls/figures.ts';
 import styles from './ClassList.module.css';
-import type { PartName } from './DataRoom.tsx';
 
 export interface ClassListProps {
   readonly part: PartName;
-  /** Pictures of each class, by label: `[10]`. */
+  /** By label. */
+  readonly classNames: readonly string[];
+  /** Pictures of each class, by label. */
   readonly counts: readonly number[];
   /** Null: all classes. */
   readonly label: number | null;
   readonly onChange: (label: number | null) => void;
 }
 
-export function ClassList({ part, counts, label, onChange }: ClassListProps) {
+export function ClassList({ part, classNames, counts, label, onChange }: ClassListProps) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const most = Math.max(1, ...counts);
   return (
@@ -32,7 +33,7 @@ export function ClassList({ part, counts, label, onChange }: ClassListProps) {
             <span className={styles.count}>{formatCount(total)}</span>
           </button>
         </li>
-        {CLASS_NAMES.map((name, at) => {
+        {classNames.map((name, at) => {
           const count = counts[at] ?? 0;
           return (
             <li key={name}>

@@ -1,5 +1,6 @@
 /** Owns the Data room: which data is in use, how it is spread over the classes, and its pictures. */
 import { useId, useState } from 'react';
+import type { PartName } from '../../data/dataset.ts';
 import { dataInUse } from '../../session/state.ts';
 import { formatCount } from '../controls/figures.ts';
 import { Placeholder } from '../controls/Placeholder.tsx';
@@ -10,8 +11,6 @@ import styles from './DataRoom.module.css';
 import { GarmentBrowser } from './GarmentBrowser.tsx';
 import { LoadReport } from './LoadReport.tsx';
 import { SourcePicker } from './SourcePicker.tsx';
-
-export type PartName = 'train' | 'test';
 
 export function DataRoom() {
   const data = useSession((state) => state.data);
@@ -37,7 +36,13 @@ export function DataRoom() {
             onChange={setPart}
           />
           <div className={styles.pictures}>
-            <ClassList part={part} counts={counts} label={label} onChange={setLabel} />
+            <ClassList
+              part={part}
+              classNames={info.spec.classNames}
+              counts={counts}
+              label={label}
+              onChange={setLabel}
+            />
             {/* Other data, another part, another class: the browser begins anew, on page one. */}
             <GarmentBrowser
               key={`${info.trainFile}|${info.testFile}|${info.numTrain}|${info.numTest}|${part}|${label}`}

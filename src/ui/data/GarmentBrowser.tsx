@@ -1,15 +1,14 @@
 /** Owns the grid of pictures: one page of one class at a time; each picture opens to its numbers. */
 import { ChevronLeft, ChevronRight, Shuffle } from 'lucide-react';
 import { type KeyboardEvent, lazy, Suspense, useEffect, useRef, useState } from 'react';
-import type { GarmentPage } from '../../data/dataset.ts';
-import { CLASS_NAMES, PIXELS } from '../../fashion.ts';
+import type { GarmentPage, PartName } from '../../data/dataset.ts';
+import { PIXELS } from '../../fashion.ts';
 import type { DataInfo } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { formatCount } from '../controls/figures.ts';
 import { Garment } from '../controls/Garment.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { session } from '../useSession.ts';
-import type { PartName } from './DataRoom.tsx';
 import styles from './GarmentBrowser.module.css';
 
 // Comes with the first page of pictures: one of them has to be pressed first.
@@ -56,7 +55,7 @@ export function GarmentBrowser({ info, part, label }: GarmentBrowserProps) {
     };
   }, [info, part, label, offset]);
 
-  const title = label === null ? 'All classes' : (CLASS_NAMES[label] ?? '');
+  const title = label === null ? 'All classes' : (info.spec.classNames[label] ?? '');
   if (shown.phase === 'failed') {
     return (
       <Notice tone="error" title="The pictures cannot be shown">
@@ -187,7 +186,7 @@ function Grid({ page, onOpen }: GridProps) {
       onKeyDown={move}
     >
       {Array.from(page.rows, (row, at) => {
-        const name = CLASS_NAMES[page.labels[at] ?? 0] ?? '';
+        const name = page.spec.classNames[page.labels[at] ?? 0] ?? '';
         return (
           <button
             key={row}

@@ -1,6 +1,6 @@
 /** Owns what is said of a load: how far it is, why it failed and the way on, what came of it. */
 import { RotateCcw, X } from 'lucide-react';
-import { CSV_FILES } from '../../fashion.ts';
+import { FASHION_MNIST } from '../../fashion.ts';
 import type { DataState } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { formatBytes, formatCount, formatDuration } from '../controls/figures.ts';
@@ -68,7 +68,7 @@ function describeStage({ stage, source, file, attempt }: Loading): string {
   const order =
     source === 'own'
       ? ''
-      : CSV_FILES[source].train.endsWith(file)
+      : FASHION_MNIST.files[source].train.endsWith(file)
         ? ' Training pictures, file 1 of 2.'
         : ' Test pictures, file 2 of 2.';
   switch (stage) {

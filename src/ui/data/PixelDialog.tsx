@@ -1,7 +1,7 @@
 /** Owns the close look at one picture: large, and as the 784 numbers it is made of. */
 import { ChevronLeft, ChevronRight } from 'lucide-react';
 import type { GarmentPage } from '../../data/dataset.ts';
-import { CLASS_NAMES, PIXELS, SIDE } from '../../fashion.ts';
+import { PIXELS, SIDE } from '../../fashion.ts';
 import { Button } from '../controls/Button.tsx';
 import { Dialog } from '../controls/Dialog.tsx';
 import { formatCount, formatPercent } from '../controls/figures.ts';
@@ -25,7 +25,7 @@ const SIDES = Array.from({ length: SIDE }, (_, at) => at);
 export function PixelDialog({ page, at, file, onMove, onClose }: PixelDialogProps) {
   const shown = at !== null && at < page.labels.length ? at : null;
   const label = shown === null ? 0 : (page.labels[shown] ?? 0);
-  const name = CLASS_NAMES[label] ?? '';
+  const name = page.spec.classNames[label] ?? '';
   return (
     <Dialog open={shown !== null} title={name} onClose={onClose}>
       {shown !== null && (

@@ -1,13 +1,13 @@
 /** Owns the choice of data: the full set, the sample, or a person's own CSV files. */
 import { Check, FileUp } from 'lucide-react';
 import { type ReactNode, useRef } from 'react';
-import { CSV_FILES } from '../../fashion.ts';
+import type { PartName } from '../../data/dataset.ts';
+import { FASHION_MNIST } from '../../fashion.ts';
 import type { DataInfo, DataState } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { formatCount } from '../controls/figures.ts';
 import { Hint } from '../controls/Hint.tsx';
 import { session } from '../useSession.ts';
-import type { PartName } from './DataRoom.tsx';
 import styles from './SourcePicker.module.css';
 
 export interface SourcePickerProps {
@@ -19,6 +19,7 @@ export function SourcePicker({ data, info }: SourcePickerProps) {
   const isLoading = data.phase === 'loading';
   const loading = isLoading ? data.source : null;
   const inUse = info?.source ?? null;
+  const lastLabel = (info?.spec ?? FASHION_MNIST).classNames.length - 1;
   return (
     <ul className={styles.sources} aria-label="Sources of data">
       <Source title="Full" figure={60_000} isInUse={inUse === 'full'}>
@@ -57,9 +58,9 @@ export function SourcePicker({ data, info }: SourcePickerProps) {
         isInUse={inUse === 'own'}
         hint={
           <Hint term="The form of the file">
-            One picture a line: first its label, 0 to 9, then its 784 pixels row by row, each from 0
-            (black) to 255 (white), all divided by commas. A first line with names, and gzip, are
-            welcome. <a href={CSV_FILES.sample.test}>Here is an example</a>.
+            One picture a line: first its label, 0 to {lastLabel}, then its 784 pixels row by row,
+            each from 0 (black) to 255 (white), all divided by commas. A first line with names, and
+            gzip, are welcome. <a href={FASHION_MNIST.files.sample.test}>Here is an example</a>.
           </Hint>
         }
       >

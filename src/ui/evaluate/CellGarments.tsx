@@ -1,9 +1,9 @@
 /** Owns the pictures behind a cell of the confusion matrix: the model's surest first, paged. */
 import { ChevronLeft, ChevronRight } from 'lucide-react';
 import { useEffect, useState } from 'react';
-import { CLASS_NAMES, PIXELS } from '../../fashion.ts';
-import type { Evaluation } from '../../ml/run/evaluate.ts';
+import { PIXELS } from '../../fashion.ts';
 import { rowsTakenFor } from '../../ml/spec/confusions.ts';
+import type { Evaluation } from '../../ml/spec/metrics.ts';
 import type { Cell } from '../charts/ConfusionMatrix.tsx';
 import { Button } from '../controls/Button.tsx';
 import { SelectField } from '../controls/Field.tsx';
@@ -14,7 +14,6 @@ import { session } from '../useSession.ts';
 import styles from './CellGarments.module.css';
 
 const PAGE_SIZE = 20;
-const CLASS_OPTIONS = CLASS_NAMES.map((label, index) => ({ value: String(index), label }));
 
 export interface CellGarmentsProps {
   readonly evaluation: Evaluation;
@@ -26,24 +25,26 @@ export interface CellGarmentsProps {
 
 export function CellGarments({ evaluation, cell, onSelect, isAvailable }: CellGarmentsProps) {
   const { actual, taken } = cell;
+  const { classNames } = evaluation;
+  const options = classNames.map((label, index) => ({ value: String(index), label }));
   return (
     <section className={styles.garments} aria-labelledby="cell-title">
       <h3 id="cell-title">
         {actual === taken
-          ? `${CLASS_NAMES[actual]}, recognised`
-          : `${CLASS_NAMES[actual]}, taken for ${CLASS_NAMES[taken]}`}
+          ? `${classNames[actual]}, recognised`
+          : `${classNames[actual]}, taken for ${classNames[taken]}`}
       </h3>
       <div className={styles.choice}>
         <SelectField
           label="Is"
           value={String(actual)}
-          options={CLASS_OPTIONS}
+          options={options}
           onChange={(value) => onSelect({ actual: Number(value), taken })}
         />
         <SelectField
           label="Taken for"
           value={String(taken)}
-          options={CLASS_OPTIONS}
+          options={options}
           onChange={(value) => onSelect({ actual, taken: Number(value) })}
         />
       </div>
@@ -85,7 +86,7 @@ function Pages({ evaluation, cell }: { readonly evaluation: Evaluation; readonly
             <Garment
               pixels={pixels}
               size={56}
-              label={`${CLASS_NAMES[cell.actual]}, row ${row + 1}`}
+              label={`${evaluation.classNames[cell.actual]}, row ${row + 1}`}
             />
             <span className="figures" title={`Row ${row + 1} of ${evaluation.data}`}>
               {formatSureness(confidence)}

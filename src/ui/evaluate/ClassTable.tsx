@@ -1,6 +1,5 @@
-/** Owns the table of precision, recall and F1 of each class. */
-import { CLASS_NAMES } from '../../fashion.ts';
-import type { Evaluation } from '../../ml/run/evaluate.ts';
+/** The table of precision, recall and F1 of each class. */
+import type { Evaluation } from '../../ml/spec/metrics.ts';
 import { formatCount, formatPercent } from '../controls/figures.ts';
 import { Hint } from '../controls/Hint.tsx';
 import styles from './ClassTable.module.css';
@@ -28,8 +27,8 @@ export function ClassTable({ evaluation }: { readonly evaluation: Evaluation }) 
       </thead>
       <tbody>
         {evaluation.perClass.map(({ precision, recall, f1, support }, label) => (
-          <tr key={CLASS_NAMES[label]}>
-            <th scope="row">{CLASS_NAMES[label]}</th>
+          <tr key={evaluation.classNames[label]}>
+            <th scope="row">{evaluation.classNames[label]}</th>
             <td>{formatShare(precision)}</td>
             <td>{formatShare(recall)}</td>
             <td>

@@ -1,9 +1,8 @@
 /** Owns what the Evaluate room says: how good the live model is, and where it goes wrong. */
 import { RefreshCw } from 'lucide-react';
 import { useState } from 'react';
-import { CLASS_NAMES, CSV_FILES } from '../../fashion.ts';
-import type { Evaluation } from '../../ml/run/evaluate.ts';
 import { type Confusion, samplingError, worstConfusions } from '../../ml/spec/confusions.ts';
+import type { Evaluation } from '../../ml/spec/metrics.ts';
 import type { ModelCard } from '../../ml/spec/modelCard.ts';
 import {
   type DataInfo,
@@ -151,6 +150,7 @@ interface Figures {
 
 function Headline({ card, figures }: { readonly card: ModelCard; readonly figures: Figures }) {
   const error = samplingError(figures.accuracy, figures.numRows);
+  const numClasses = card.dataSpec.classNames.length;
   return (
     <div className={styles.headline}>
       <dl className={styles.figures}>
@@ -170,7 +170,7 @@ function Headline({ card, figures }: { readonly card: ModelCard; readonly figure
             Loss{' '}
             <Hint term="Loss">
               Mean cross-entropy: how surprised the model is by the right answers. Nought is never
-              surprised; {Math.log(CLASS_NAMES.length).toFixed(1)} is plain guessing among ten.
+              surprised; {Math.log(numClasses).toFixed(1)} is plain guessing among {numClasses}.
             </Hint>
           </dt>
           <dd className={`${styles.large} figures`}>{figures.loss.toFixed(3)}</dd>
@@ -187,9 +187,9 @@ function Headline({ card, figures }: { readonly card: ModelCard; readonly figure
   );
 }
 
-/** The page's own test files never go into training; of other files and imported models we cannot know. */
+/** A data set's own test files never go into training; of other files and imported models we cannot know. */
 function isKnownUnseen(card: ModelCard, testFile: string): boolean {
-  const ownFiles = Object.values(CSV_FILES).map(({ test }) => test);
+  const ownFiles = Object.values(card.dataSpec.files ?? {}).map(({ test }) => test);
   return card.origin !== 'imported' && ownFiles.some((file) => file.endsWith(`/${testFile}`));
 }
 
@@ -226,7 +226,12 @@ function Details({
               Choose a cell to see its pictures. The stronger the colour, the more mistakes; the
               diagonal is right.
             </p>
-            <ConfusionMatrix counts={evaluation.confusion} selected={cell} onSelect={setChosen} />
+            <ConfusionMatrix
+              classNames={evaluation.classNames}
+              counts={evaluation.confusion}
+              selected={cell}
+              onSelect={setChosen}
+            />
           </section>
 
           <div className={styles.side}>
@@ -248,7 +253,7 @@ function Details({
                           setChosen({ actual: confusion.actual, taken: confusion.taken })
                         }
                       >
-                        <Words confusion={confusion} />
+                        <Words confusion={confusion} classNames={evaluation.classNames} />
                       </button>
                     </li>
                   ))}
@@ -273,11 +278,17 @@ function Details({
   );
 }
 
-function Words({ confusion }: { readonly confusion: Confusion }) {
+function Words({
+  confusion,
+  classNames,
+}: {
+  readonly confusion: Confusion;
+  readonly classNames: readonly string[];
+}) {
   const { actual, taken, count, support } = confusion;
   return (
     <>
-      <strong>{CLASS_NAMES[actual]}</strong> was taken for <strong>{CLASS_NAMES[taken]}</strong>{' '}
+      <strong>{classNames[actual]}</strong> was taken for <strong>{classNames[taken]}</strong>{' '}
       <span className={`${styles.times} figures`}>
         {count === 1 ? 'once' : `${formatCount(count)} times`} in {formatCount(support)}
       </span>

@@ -18,8 +18,7 @@ import {
   type RunColumnSpec,
   type RunOrder,
   sortRuns,
-  titleOf,
-} from './runs.ts';
+} from './runRows.ts';
 
 /** A chosen run's look. As many runs can be compared as there are looks. */
 const LOOKS: readonly {
@@ -113,7 +112,7 @@ function RunLine({
   readonly canChoose: boolean;
   readonly onToggle: () => void;
 }) {
-  const name = `${titleOf(run.network)}, ${formatMoment(run.startedAt)}`;
+  const name = `${run.network.title}, ${formatMoment(run.startedAt)}`;
   return (
     <tr>
       <td>
@@ -133,7 +132,7 @@ function RunLine({
       {COLUMNS.map((column) =>
         column === 'network' ? (
           <th key={column} scope="row">
-            {titleOf(run.network)}
+            {run.network.title}
             <span className={styles.moment}>{formatMoment(run.startedAt)}</span>
           </th>
         ) : (
@@ -251,6 +250,6 @@ function lineOf(run: RunSummary, index: number, curve: Curve): LegendEntry {
     ...style,
     title: letter,
     points: run.history.map((epoch) => ({ x: epoch.epoch, y: epoch[column] })),
-    figure: `${titleOf(run.network)}${last ? ` ${format(last[column])}` : ''}`,
+    figure: `${run.network.title}${last ? ` ${format(last[column])}` : ''}`,
   };
 }

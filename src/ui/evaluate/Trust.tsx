@@ -3,8 +3,8 @@
  * and after calibration, and how many pictures it would decline to name.
  */
 import { Scale } from 'lucide-react';
-import type { Evaluation } from '../../ml/run/evaluate.ts';
 import type { Calibration } from '../../ml/spec/calibration.ts';
+import type { Evaluation } from '../../ml/spec/metrics.ts';
 import { findHeldOut, type ModelCard } from '../../ml/spec/modelCard.ts';
 import type { CalibrationState, DataInfo } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';

@@ -21,7 +21,6 @@ import {
   titleOfBackend,
 } from '../../engine/backends.ts';
 import { findFaster } from '../../engine/choice.ts';
-import { NETWORKS } from '../../ml/spec/network.ts';
 import { isUnderWay, trialsInForm } from '../../session/state.ts';
 import { formatCount, formatDuration } from '../controls/figures.ts';
 import { session, useSession } from '../useSession.ts';
@@ -162,7 +161,7 @@ function Why({ info }: { readonly info: EngineInfo }) {
   const includesWebGPU = useSession((state) => state.includesWebGPU);
   const faster = findFaster(info.active, { options: info.options, includesWebGPU, trials });
   if (!faster) return <p>{info.reason}</p>;
-  const news = `For ${NETWORKS[network].title}, ${faster.option.title} is ${faster.times} as fast as ${titleOfBackend(info.active)}`;
+  const news = `For ${network.title}, ${faster.option.title} is ${faster.times} as fast as ${titleOfBackend(info.active)}`;
   if (info.choice === 'auto') return <p>{news}: it takes over with the next run.</p>;
   return (
     <>
@@ -205,7 +204,7 @@ function Work() {
   const { batchSize } = useSession((state) => state.recipe);
   return (
     <p className={styles.work}>
-      Images/s in training {NETWORKS[network].title}, {formatCount(batchSize)} at a time.
+      Images/s in training {network.title}, {formatCount(batchSize)} at a time.
     </p>
   );
 }

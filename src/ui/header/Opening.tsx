@@ -1,7 +1,7 @@
-/** Owns the first thing one reads: what this is, that nothing leaves the machine, and Train. */
+/** The first thing one reads: what this is, that nothing leaves the machine, and Train. */
 import { ArrowDown, Cpu, PenLine, Play } from 'lucide-react';
 import { titleOfBackend } from '../../engine/backends.ts';
-import { CLASS_NAMES } from '../../fashion.ts';
+import { FASHION_MNIST } from '../../fashion.ts';
 import { isUnderWay } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
 import { Notice } from '../controls/Notice.tsx';
@@ -32,7 +32,7 @@ function Actions() {
   const isLoading = useSession((state) => state.data.phase === 'loading');
 
   const train = () => {
-    void session.train();
+    void session.train(session.formJob());
     // The button gives way to a link now: the keyboard goes on where the run can be followed.
     document.getElementById('run-title')?.focus({ preventScroll: true });
     document.getElementById('run')?.scrollIntoView();
@@ -101,7 +101,7 @@ function Rail() {
     <div className={styles.rail}>
       {GARMENT_LINES.map((paths, label) => (
         <svg
-          key={CLASS_NAMES[label]}
+          key={FASHION_MNIST.classNames[label]}
           aria-hidden="true"
           viewBox="0 0 48 56"
           className={styles.garment}

@@ -1,8 +1,9 @@
-/** Owns the list of kept models: which is live, loading, renaming in place, deleting with undo. */
+/** The list of kept models: which is current, loading, renaming in place, deleting with undo. */
 import { Check, Pencil, Play, Trash2, X } from 'lucide-react';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
-import type { LibraryState, StoredModel } from '../../session/state.ts';
+import type { LibraryState, NewerRecords, StoredModel } from '../../session/state.ts';
 import { Button } from '../controls/Button.tsx';
+import { formatCount } from '../controls/figures.ts';
 import { Notice } from '../controls/Notice.tsx';
 import { Placeholder } from '../controls/Placeholder.tsx';
 import { toast } from '../controls/toast.tsx';
@@ -10,7 +11,6 @@ import { session } from '../useSession.ts';
 import styles from './KeptModels.module.css';
 import { ModelFacts } from './ModelFacts.tsx';
 import { NameInput } from './NameInput.tsx';
-import { hasFailed } from './outcome.ts';
 
 export interface KeptModelsProps {
   readonly library: LibraryState;
@@ -23,7 +23,7 @@ export function KeptModels({ library, liveId, isTraining }: KeptModelsProps) {
     return <p className="quiet">Looking for kept models…</p>;
   }
   if (library.phase === 'failed') return null;
-  const { models, unreadable } = library;
+  const { models, unreadable, newer } = library;
   return (
     <section className={styles.kept} aria-labelledby="kept-models">
       <h3 id="kept-models">Kept in this browser</h3>
@@ -57,8 +57,25 @@ export function KeptModels({ library, liveId, isTraining }: KeptModelsProps) {
           It is left out of the list; the others are not touched. {reason}
         </Notice>
       ))}
+      {newer && (
+        <Notice tone="info" title="A newer version of Atelier was here">
+          It has kept {sayNewer(newer)} in this browser. This page leaves all of that as it is and
+          does not show it. Reload the page to get the newer version.
+        </Notice>
+      )}
     </section>
   );
+}
+
+/** E.g. "2 models, a run and your settings". */
+function sayNewer({ numModels, numRuns, hasSettings }: NewerRecords): string {
+  const parts = [
+    ...(numModels > 0 ? [numModels === 1 ? 'a model' : `${formatCount(numModels)} models`] : []),
+    ...(numRuns > 0 ? [numRuns === 1 ? 'a run' : `${formatCount(numRuns)} runs`] : []),
+    ...(hasSettings ? ['your settings'] : []),
+  ];
+  const last = parts.at(-1) ?? '';
+  return parts.length > 1 ? `${parts.slice(0, -1).join(', ')} and ${last}` : last;
 }
 
 interface KeptModelProps {
@@ -81,14 +98,13 @@ function KeptModel({ stored, isLive, isTraining }: KeptModelProps) {
 
   async function use(): Promise<void> {
     setLoading(true);
-    await session.loadModel(card.id);
+    const { ok } = await session.loadModel(card.id);
     setLoading(false);
-    if (!hasFailed()) toast({ title: `“${card.name}” is live` });
+    if (ok) toast({ title: `“${card.name}” is live` });
   }
 
   async function remove(): Promise<void> {
-    await session.deleteModel(card.id);
-    if (hasFailed()) return;
+    if (!(await session.deleteModel(card.id)).ok) return;
     toast({
       title: `Deleted “${card.name}”`,
       action: { label: 'Undo', onPress: () => void session.restoreModel(card.id) },

@@ -1,4 +1,4 @@
-/** Owns the panel of the live model: what it is, saving it by name, taking it away. */
+/** The panel of the current model: what it is, saving it by name, taking it away. */
 import { Bookmark, Download, RotateCcw } from 'lucide-react';
 import { type FormEvent, useId, useState } from 'react';
 import type { ModelCard } from '../../ml/spec/modelCard.ts';
@@ -7,11 +7,10 @@ import { Button } from '../controls/Button.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { toast } from '../controls/toast.tsx';
 import { session } from '../useSession.ts';
-import { downloadLiveModel } from './download.ts';
+import { downloadModel } from './downloadModel.ts';
 import styles from './LiveModel.module.css';
 import { ModelFacts } from './ModelFacts.tsx';
 import { NameInput } from './NameInput.tsx';
-import { hasFailed } from './outcome.ts';
 
 const ORIGINS: Readonly<Record<ModelCard['origin'], string>> = {
   shipped: 'Came with Atelier',
@@ -85,9 +84,9 @@ function SaveForm({ card, isLatest, isTraining }: SaveFormProps) {
     event.preventDefault();
     if (isSaving) return;
     setSaving(true);
-    await session.saveModel(name.trim());
+    const { ok } = await session.saveModel(name.trim());
     setSaving(false);
-    if (!hasFailed()) toast({ title: `Saved as “${name.trim()}”` });
+    if (ok) toast({ title: `Saved as “${name.trim()}”` });
   }
 
   return (
@@ -133,7 +132,7 @@ function DownloadButton({ isLearning }: { readonly isLearning: boolean }) {
       busy={isExporting}
       onClick={() => {
         setExporting(true);
-        void downloadLiveModel().finally(() => setExporting(false));
+        void downloadModel().finally(() => setExporting(false));
       }}
     >
       {isLearning ? 'Download as it is now' : 'Download as a zip'}

@@ -1,7 +1,6 @@
 /** Owns how the facts of a model are written, for the live one and for each that is kept. */
 import type { ReactNode } from 'react';
 import type { ModelCard } from '../../ml/spec/modelCard.ts';
-import { NETWORKS } from '../../ml/spec/network.ts';
 import { formatBytes, formatCount, formatPercent } from '../controls/figures.ts';
 import styles from './ModelFacts.module.css';
 
@@ -32,7 +31,7 @@ export function ModelFacts({ card, bytes, isLearning = false }: ModelFactsProps)
         )}
       </Fact>
       <Fact term="Network">
-        {networkTitle(card.network)}
+        {card.network.title}
         <small>{formatCount(card.numParams)} parameters</small>
       </Fact>
       <Fact term="Data">
@@ -77,9 +76,4 @@ function Fact({ term, children }: FactProps) {
       <dd>{children}</dd>
     </div>
   );
-}
-
-/** Imported models bring names of their own. */
-function networkTitle(name: string): string {
-  return Object.values(NETWORKS).find((network) => network.name === name)?.title ?? name;
 }

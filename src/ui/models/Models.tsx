@@ -1,6 +1,6 @@
 /**
- * Owns what is in the Models room: the live model, the models kept in this browser, and the way in
- * for model files, by choosing or by dropping them on the room.
+ * What is in the Models room: the current model, the models kept in this browser, and the way in for
+ * model files, by choosing or by dropping them on the room.
  */
 import { FolderOpen } from 'lucide-react';
 import { type DragEvent, useRef, useState } from 'react';
@@ -9,11 +9,10 @@ import { Button } from '../controls/Button.tsx';
 import { Notice } from '../controls/Notice.tsx';
 import { toast } from '../controls/toast.tsx';
 import { isLiveModelLearning, session, useSession } from '../useSession.ts';
-import { downloadLiveModel } from './download.ts';
+import { downloadModel } from './downloadModel.ts';
 import { KeptModels } from './KeptModels.tsx';
 import { LiveModel } from './LiveModel.tsx';
 import styles from './Models.module.css';
-import { hasFailed } from './outcome.ts';
 
 export function Models() {
   const model = useSession((state) => state.model);
@@ -28,12 +27,18 @@ export function Models() {
   async function importFiles(files: readonly File[]): Promise<void> {
     if (files.length === 0 || isImporting) return;
     setImporting(true);
-    await session.importModel(files);
+    const result = await session.importModel(files);
     setImporting(false);
-    const { model: live } = session.store.getState();
-    if (!hasFailed()) {
-      if (live.phase === 'live') toast({ title: `“${live.card.name}” is imported and live` });
-    } else if (room.current && room.current.getBoundingClientRect().top < 0) {
+    if (result.ok) {
+      const { card, unkept } = result.value;
+      toast({
+        title: unkept
+          ? `“${card.name}” is live, but not kept`
+          : `“${card.name}” is imported and live`,
+      });
+    }
+    const isAllWell = result.ok && !result.value.unkept;
+    if (!isAllWell && room.current && room.current.getBoundingClientRect().top < 0) {
       // What went wrong is said at the top, which on a phone is far above the button.
       room.current.scrollIntoView();
     }
@@ -134,7 +139,7 @@ function FaultNotice({ library, canDownload }: FaultNoticeProps) {
       title={titleOf(library.fault)}
       {...(download && {
         action: (
-          <Button size="small" onClick={() => void downloadLiveModel()}>
+          <Button size="small" onClick={() => void downloadModel()}>
             Download the live model
           </Button>
         ),

@@ -1,29 +1,39 @@
-/** Owns every knob of the recipe, and the way back to the defaults. */
+/** Every knob of the recipe, those seldom turned under "More", and the way back to the defaults. */
 import { RotateCcw } from 'lucide-react';
-import { DEFAULT_RECIPE, KNOBS, type Recipe } from '../../ml/spec/recipe.ts';
+import {
+  DEFAULT_RECIPE,
+  isIdle,
+  knobOf,
+  RECIPE_FIELDS,
+  type Recipe,
+  type RecipeField,
+} from '../../ml/spec/recipe.ts';
 import { Button } from '../controls/Button.tsx';
-import { NumberField, SelectField } from '../controls/Field.tsx';
+import { Disclosure } from '../controls/Disclosure.tsx';
+import { NumberField, SelectField, ToggleField } from '../controls/Field.tsx';
 import { session, useSession } from '../useSession.ts';
 import styles from './Knobs.module.css';
 
-/** In the order in which `KNOBS` lists them. */
-const FIELDS = Object.keys(KNOBS) as readonly (keyof Recipe)[];
+const ADVANCED_FIELDS = RECIPE_FIELDS.filter((field) => knobOf(field).isAdvanced);
+const MAIN_FIELDS = RECIPE_FIELDS.filter((field) => !knobOf(field).isAdvanced);
 
 export function Knobs() {
   const recipe = useSession((state) => state.recipe);
+  const changed = ADVANCED_FIELDS.filter((field) => !isDefault(recipe, field));
   return (
     <>
-      <div className={styles.knobs}>
-        {FIELDS.map((field) => (
-          <KnobField key={field} field={field} recipe={recipe} />
-        ))}
+      <KnobFields fields={MAIN_FIELDS} recipe={recipe} />
+      <div className={styles.more}>
+        <Disclosure title="More" note={changed.length === 0 ? null : `${changed.length} changed`}>
+          <KnobFields fields={ADVANCED_FIELDS} recipe={recipe} />
+        </Disclosure>
       </div>
       <div className={styles.reset}>
         <Button
           size="small"
           kind="quiet"
           icon={RotateCcw}
-          disabled={isDefault(recipe)}
+          disabled={RECIPE_FIELDS.every((field) => isDefault(recipe, field))}
           onClick={() => session.resetRecipe()}
         >
           Back to the defaults
@@ -33,21 +43,31 @@ export function Knobs() {
   );
 }
 
-function isDefault(recipe: Recipe): boolean {
-  return FIELDS.every((field) => recipe[field] === DEFAULT_RECIPE[field]);
+interface FieldsProps {
+  readonly fields: readonly RecipeField[];
+  readonly recipe: Recipe;
 }
 
-/** A field only SGD listens to is shut while Adam is chosen. */
-function isIdle(field: keyof Recipe, recipe: Recipe): boolean {
-  return field === 'momentum' && recipe.optimizer !== 'sgd';
+function KnobFields({ fields, recipe }: FieldsProps) {
+  return (
+    <div className={styles.knobs}>
+      {fields.map((field) => (
+        <KnobField key={field} field={field} recipe={recipe} />
+      ))}
+    </div>
+  );
 }
 
-function KnobField(props: { readonly field: keyof Recipe; readonly recipe: Recipe }) {
+function isDefault(recipe: Recipe, field: RecipeField): boolean {
+  return recipe[field] === DEFAULT_RECIPE[field];
+}
+
+function KnobField(props: { readonly field: RecipeField; readonly recipe: Recipe }) {
   const { field, recipe } = props;
-  const knob = KNOBS[field];
+  const knob = knobOf(field);
   const value = recipe[field];
   const shared = { label: knob.title, hint: knob.hint, disabled: isIdle(field, recipe) };
-  const change = (next: Recipe[keyof Recipe]) => session.setRecipe({ [field]: next });
+  const change = (next: number | string | boolean) => session.setRecipe({ [field]: next });
 
   switch (knob.kind) {
     case 'number':
@@ -68,12 +88,11 @@ function KnobField(props: { readonly field: keyof Recipe; readonly recipe: Recip
           {...shared}
           value={String(value)}
           options={knob.choices.map((choice) => ({ value: choice.value, label: choice.title }))}
-          onChange={(next) => {
-            const chosen = knob.choices.find((choice) => choice.value === next);
-            if (chosen) change(chosen.value);
-          }}
+          onChange={change}
         />
       );
+    case 'toggle':
+      return <ToggleField {...shared} value={value === true} onChange={change} />;
     default:
       return knob satisfies never;
   }

@@ -1,33 +1,32 @@
-/** Owns the choice of a network, and its table: each layer with what it makes and what it costs. */
-import { useId } from 'react';
-import {
-  describeNetwork,
-  type LayerShape,
-  NETWORKS,
-  type NetworkName,
-} from '../../ml/spec/network.ts';
+/** The choice of a network, and its table: each layer with what it makes and what it costs. */
+import { useId, useMemo } from 'react';
+import type { Shape } from '../../network/layers.ts';
+import { findNetworkPreset, NETWORK_PRESETS } from '../../network/presets.ts';
+import { layerOf, type NetworkSpec, resolveNetwork } from '../../network/spec.ts';
 import { Disclosure } from '../controls/Disclosure.tsx';
 import { formatCount } from '../controls/figures.ts';
 import { Hint } from '../controls/Hint.tsx';
-import { session, useSession } from '../useSession.ts';
+import { classesOfData, session, useSession } from '../useSession.ts';
 import { ChoiceCard, ChoiceCards } from './ChoiceCards.tsx';
 import styles from './NetworkChoice.module.css';
 
 export function NetworkChoice() {
   const chosen = useSession((state) => state.network);
+  const chosenName = useMemo(() => findNetworkPreset(chosen)?.name, [chosen]);
+  const numClasses = useSession(classesOfData).classNames.length;
   const group = useId();
   return (
     <div className={styles.choice}>
       <ChoiceCards legend="Network">
-        {Object.values(NETWORKS).map(({ name, title, summary }) => (
+        {Object.values(NETWORK_PRESETS).map(({ name, summary, spec }) => (
           <ChoiceCard
             key={name}
             group={group}
-            title={title}
+            title={spec.title}
             summary={summary}
-            facts={sizeOf(name)}
-            isChosen={name === chosen}
-            onChoose={() => session.setNetwork(name)}
+            facts={sizeOf(spec, numClasses)}
+            isChosen={name === chosenName}
+            onChoose={() => session.setNetwork(spec)}
           />
         ))}
       </ChoiceCards>
@@ -37,20 +36,24 @@ export function NetworkChoice() {
 }
 
 /** What it holds and what it costs. */
-function sizeOf(name: NetworkName): readonly string[] {
-  const { params, multiplyAdds } = describeNetwork(name);
+function sizeOf(spec: NetworkSpec, numClasses: number): readonly string[] {
+  const { params, multiplyAdds } = resolveNetwork(spec, numClasses);
   const millions = (multiplyAdds / 1e6).toFixed(1);
   return [`${formatCount(params)} parameters`, `${millions} million multiply-adds`];
 }
 
 function LayerTable() {
   const chosen = useSession((state) => state.network);
-  const { rows, params, multiplyAdds } = describeNetwork(chosen);
-  const { title } = NETWORKS[chosen];
+  const numClasses = useSession(classesOfData).classNames.length;
+  const { nodes, params, multiplyAdds } = useMemo(
+    () => resolveNetwork(chosen, numClasses),
+    [chosen, numClasses],
+  );
+  const { title } = chosen;
   return (
     <Disclosure
       title="Layer by layer"
-      note={`${rows.length} layers, ${formatCount(params)} parameters, ${formatCount(multiplyAdds)} multiply-adds a picture`}
+      note={`${nodes.length} layers, ${formatCount(params)} parameters, ${formatCount(multiplyAdds)} multiply-adds a picture`}
     >
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a phone's keyboard must be able to scroll it. */}
       <section className={styles.frame} aria-label={`Layers of the network ${title}`} tabIndex={0}>
@@ -95,14 +98,15 @@ function LayerTable() {
               <td className={styles.number}>–</td>
               <td className={styles.number}>–</td>
             </tr>
-            {rows.map((row, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: layers repeat and never move.
-              <tr key={index}>
-                <th scope="row">{row.title}</th>
-                <td>{formatShape(row.outputShape)}</td>
-                <td className={styles.number}>{row.params ? formatCount(row.params) : '–'}</td>
+            {nodes.map((placed) => (
+              <tr key={placed.node.id}>
+                <th scope="row">{layerOf(placed.node).describe(placed.node)}</th>
+                <td>{formatShape(placed.shape)}</td>
                 <td className={styles.number}>
-                  {row.multiplyAdds ? formatCount(row.multiplyAdds) : '–'}
+                  {placed.params ? formatCount(placed.params) : '–'}
+                </td>
+                <td className={styles.number}>
+                  {placed.multiplyAdds ? formatCount(placed.multiplyAdds) : '–'}
                 </td>
               </tr>
             ))}
@@ -122,6 +126,6 @@ function LayerTable() {
   );
 }
 
-function formatShape(shape: LayerShape): string {
+function formatShape(shape: Shape): string {
   return shape.map(formatCount).join(' × ');
 }

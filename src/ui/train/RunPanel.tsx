@@ -1,7 +1,6 @@
-/** Owns a run on the page: start, how far it is, pause and stop, and what to do once it is over. */
+/** A run on the page: start, how far it is, pause and stop, and what to do once it is over. */
 import { Pause, Play, Square } from 'lucide-react';
 import { type ReactNode, useEffect, useRef } from 'react';
-import { NETWORKS } from '../../ml/spec/network.ts';
 import { dataInUse, isUnderWay, type Run, type TrainingState } from '../../session/state.ts';
 import { TrainingCharts } from '../charts/TrainingCharts.tsx';
 import { Button } from '../controls/Button.tsx';
@@ -31,6 +30,7 @@ export function RunPanel() {
       </div>
       {training.phase === 'failed' && <Notice tone="error">{training.fault.message}</Notice>}
       <Obstacle training={training} />
+      {run?.engineNote && <Notice tone="info">{run.engineNote}</Notice>}
       {training.phase !== 'idle' && <Progress training={training} />}
       {run && <Facts run={run} isOver={!isUnderWay(training)} />}
       <TrainingCharts run={run} />
@@ -114,8 +114,8 @@ function Plan() {
   const numPictures = info && info.numTrain > 0 ? formatCount(info.numTrain) : '60,000';
   return (
     <>
-      {NETWORKS[network].title}, {epochs} {epochs === 1 ? 'epoch' : 'epochs'}, {numPictures}{' '}
-      pictures, {formatPercent(validationShare, 0)} of them held out, seed {seed}.
+      {network.title}, {epochs} {epochs === 1 ? 'epoch' : 'epochs'}, {numPictures} pictures,{' '}
+      {formatPercent(validationShare, 0)} of them held out, seed {seed}.
     </>
   );
 }
@@ -191,7 +191,7 @@ function Controls({ training }: { readonly training: TrainingState }) {
     >
       <legend className="unseen">The run</legend>
       {canStart && (
-        <Button kind="primary" icon={Play} onClick={() => void session.train()}>
+        <Button kind="primary" icon={Play} onClick={() => void session.train(session.formJob())}>
           {phase === 'idle' ? 'Start the run' : 'Start another run'}
         </Button>
       )}

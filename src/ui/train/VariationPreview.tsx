@@ -2,7 +2,7 @@
 import { RefreshCw } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import type { Dataset } from '../../data/dataset.ts';
-import { CLASS_NAMES, PIXELS } from '../../fashion.ts';
+import { PIXELS } from '../../fashion.ts';
 import { augmentBatch } from '../../ml/spec/augment.ts';
 import type { Augmentation } from '../../ml/spec/recipe.ts';
 import { createRandom } from '../../random.ts';
@@ -48,7 +48,7 @@ export function VariationPreview({ augment }: { readonly augment: Augmentation }
       <ul className={styles.rows}>
         {Array.from(garments.labels, (label, index) => {
           const original = garments.pixels.subarray(index * PIXELS, (index + 1) * PIXELS);
-          const name = CLASS_NAMES[label] ?? `Class ${label}`;
+          const name = garments.spec.classNames[label] ?? `Class ${label}`;
           return (
             // biome-ignore lint/suspicious/noArrayIndexKey: the place in the list is what it is
             <li key={index} className={styles.row}>

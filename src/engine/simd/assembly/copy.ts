@@ -1,5 +1,5 @@
 /**
- * Owns moving numbers without changing them: transposes, slices, padding, broadcasts and
+ * Moves numbers without changing them: transposes, slices, padding, broadcasts and
  * concatenation are all one strided copy. Elements are 4 bytes, whatever they mean.
  */
 import { JOB, parallel } from './parallel';

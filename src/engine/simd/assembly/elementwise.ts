@@ -1,5 +1,5 @@
 /**
- * Owns functions of single numbers and of pairs. Every tensor's block is rounded up to 64 bytes, so
+ * Functions of single numbers and of pairs. Every tensor's block is rounded up to 64 bytes, so
  * the last vector may run over the end and no loop has a tail.
  *
  * An operation is a constant to an inlined loop; the optimizer leaves one tight loop for each.
@@ -176,7 +176,7 @@ function unaryChunk(chunk: i32): void {
 
 // Binary operations; the numbers are those of operations.ts in JavaScript.
 const ADD: i32 = 0, SUB: i32 = 1, MUL: i32 = 2, DIV: i32 = 3, MAXIMUM: i32 = 4, MINIMUM: i32 = 5,
-  SQUARED_DIFFERENCE: i32 = 6, RELU_GRADIENT: i32 = 7;
+  SQUARED_DIFFERENCE: i32 = 6;
 
 // What the sides are.
 const SAME: i32 = 0, SCALAR_B: i32 = 1, SCALAR_A: i32 = 2, REPEAT_B: i32 = 3;
@@ -190,11 +190,8 @@ function applyBinary(op: i32, a: v128, b: v128): v128 {
   if (op == DIV) return f32x4.div(a, b);
   if (op == MAXIMUM) return f32x4.max(a, b);
   if (op == MINIMUM) return f32x4.min(a, b);
-  if (op == SQUARED_DIFFERENCE) {
-    const d = f32x4.sub(a, b);
-    return f32x4.mul(d, d);
-  }
-  return v128.and(a, f32x4.gt(b, f32x4.splat(0))); // RELU_GRADIENT
+  const d = f32x4.sub(a, b); // SQUARED_DIFFERENCE
+  return f32x4.mul(d, d);
 }
 
 // @ts-ignore: decorator
@@ -294,8 +291,7 @@ function binaryChunk(chunk: i32): void {
     case DIV: binaryLoop(DIV, chunk); break;
     case MAXIMUM: binaryLoop(MAXIMUM, chunk); break;
     case MINIMUM: binaryLoop(MINIMUM, chunk); break;
-    case SQUARED_DIFFERENCE: binaryLoop(SQUARED_DIFFERENCE, chunk); break;
-    default: binaryLoop(RELU_GRADIENT, chunk);
+    default: binaryLoop(SQUARED_DIFFERENCE, chunk);
   }
 }
 

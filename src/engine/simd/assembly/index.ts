@@ -10,7 +10,19 @@ export { averagePool, averagePoolGradient, maxPool, maxPoolGradient } from './po
 export { channelMoments, normalize, normalizeGradient, normWorkspace } from './normalize';
 export { binary, dropout, unary } from './elementwise';
 export {
-  argReduce, reduce, reduceWorkspace, softmax, softmaxCrossEntropy, softmaxCrossEntropyGradient,
+  argReduce, reduce, reduceWorkspace, softmax,
 } from './reduce';
 export { copyLayout, fill, stridedCopy } from './copy';
-export { adam, sgd } from './optimizer';
+export { adam, blend, sgd, squaresWorkspace, sumOfSquares } from './optimizer';
+export { activate, activateGradient } from './activation';
+export {
+  depthwiseFilterGradient, depthwiseForward, depthwiseInputGradient, depthwiseWorkspace,
+} from './depthwise';
+export {
+  factorGradient, globalMax, globalMaxGradient, scaleChannels, spreadChannels,
+} from './channelwise';
+export { crossEntropyStep } from './crossEntropy';
+export {
+  firstConvForward, firstConvGradient, firstConvScratch, firstConvWorkspace,
+} from './firstConv';
+export { mixImages, prepareImages } from './imageBatch';

@@ -1,5 +1,5 @@
 /**
- * Owns sums, maxima and minima over the middle axis of [outer, size, inner], softmax over the last.
+ * Sums, maxima and minima over the middle axis of [outer, size, inner], softmax over the last.
  * JavaScript brings every reduction into this form.
  */
 import { exp4 } from './elementwise';
@@ -184,9 +184,7 @@ export function argReduce(least: i32, x: usize, out: usize, outer: i32, size: i3
 @unmanaged
 class SoftmaxJob {
   logits: usize;
-  labels: usize;
   probabilities: usize;
-  losses: usize;
   rows: i32;
   classes: i32;
 }
@@ -199,24 +197,6 @@ export function softmax(logits: usize, out: usize, rows: i32, classes: i32): voi
   const j = changetype<SoftmaxJob>(JOB);
   j.logits = logits;
   j.probabilities = out;
-  j.losses = 0;
-  j.rows = rows;
-  j.classes = classes;
-  parallel(softmaxChunk, (rows + SOFTMAX_ROWS - 1) / SOFTMAX_ROWS);
-}
-
-/**
- * Cross-entropy of softmax(logits) against labels, both [rows, classes], in nats: one loss a row.
- * Keeps the probabilities, with which the gradient is probabilities · Σ labels - labels.
- */
-export function softmaxCrossEntropy(
-  logits: usize, labels: usize, probabilities: usize, losses: usize, rows: i32, classes: i32,
-): void {
-  const j = changetype<SoftmaxJob>(JOB);
-  j.logits = logits;
-  j.labels = labels;
-  j.probabilities = probabilities;
-  j.losses = losses;
   j.rows = rows;
   j.classes = classes;
   parallel(softmaxChunk, (rows + SOFTMAX_ROWS - 1) / SOFTMAX_ROWS);
@@ -241,33 +221,7 @@ function softmaxChunk(chunk: i32): void {
       store<f32>(to + at, e);
       sum += e;
     }
-    if (j.losses) {
-      const logSum = greatest + <f32>Math.log(sum);
-      const labels = j.labels + <usize>row * bytes;
-      let loss: f32 = 0;
-      for (let at: usize = 0; at < bytes; at += 4) {
-        loss += load<f32>(labels + at) * (logSum - load<f32>(from + at));
-      }
-      store<f32>(j.losses + (<usize>row << 2), loss);
-    }
     const scale: f32 = <f32>1 / sum;
     for (let at: usize = 0; at < bytes; at += 4) store<f32>(to + at, load<f32>(to + at) * scale);
-  }
-}
-
-/** dLogits = dLosses[row] · (probabilities · Σ labels - labels). */
-export function softmaxCrossEntropyGradient(
-  dLosses: usize, labels: usize, probabilities: usize, dLogits: usize, rows: i32, classes: i32,
-): void {
-  const bytes = <usize>classes << 2;
-  for (let row = 0; row < rows; row++) {
-    const offset = <usize>row * bytes;
-    const dLoss = load<f32>(dLosses + (<usize>row << 2));
-    let total: f32 = 0;
-    for (let at: usize = 0; at < bytes; at += 4) total += load<f32>(labels + offset + at);
-    for (let at: usize = 0; at < bytes; at += 4) {
-      const p = load<f32>(probabilities + offset + at);
-      store<f32>(dLogits + offset + at, dLoss * (p * total - load<f32>(labels + offset + at)));
-    }
   }
 }

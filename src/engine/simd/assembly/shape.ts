@@ -1,4 +1,4 @@
-/** Owns the shape that convolutions and pools share, and where it lies for them. */
+/** The shape that convolutions and pools share, and where it lies for them. */
 import { JOB } from './parallel';
 
 /** Sizes and steps of a convolution or pool, written by nativeKernels.ts. All numbers are i32. */

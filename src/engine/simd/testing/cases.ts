@@ -1,5 +1,5 @@
 /**
- * Owns how kernels are compared: random cases from printed seeds, run on the stock `cpu` backend and
+ * Compares kernels: random cases from printed seeds, run on the stock `cpu` backend and
  * on ours.
  */
 import * as tf from '@tensorflow/tfjs';

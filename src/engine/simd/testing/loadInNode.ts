@@ -1,5 +1,5 @@
 /**
- * Owns how tests and benches in Node get the backend: binaries from disk, helper threads from
+ * Gets tests and benches in Node the backend: binaries from disk, helper threads from
  * `node:worker_threads`.
  */
 import { readFile } from 'node:fs/promises';
@@ -22,7 +22,7 @@ function startThread(start: ThreadStart): Thread {
 }
 
 /** Reads a binary that `npm run build:kernels` made. */
-export async function loadBinary(name: string): Promise<BufferSource> {
+async function loadBinary(name: string): Promise<BufferSource> {
   return new Uint8Array(await readFile(new URL(`../build/${name}`, import.meta.url)));
 }
 
