@@ -75,8 +75,11 @@ const PASS_PANELS: i32 = 8;
 /** Blocks of rows that are chunks of their own, at the end. */
 const LAST_BLOCKS: i32 = 4;
 
-/** Tiles of the filter gradient that are transformed and multiplied together. */
+/** Tiles of x that the filter gradient transforms and multiplies together. */
 const GROUP_TILES: i32 = 64;
+
+/** Bytes of transformed dy that it goes through before it transforms more. */
+const PART_BYTES: i32 = 3500000;
 
 /** Bytes of packed filter that one pass over a group's tiles multiplies: half of an L1 cache. */
 const PASS_BYTES: i32 = 16384;
@@ -142,7 +145,11 @@ class WinogradJob extends ConvShape {
   dBias: usize;
   dyPlanes: usize;
   biasSums: usize;
+  sums: usize;
   channelsPerChunk: i32;
+  groupsPerPart: i32;
+  firstTile: i32;
+  partTiles: i32;
 }
 
 // @ts-ignore: decorator
@@ -889,18 +896,18 @@ function outputTile(
 // ---------------------------------------------------------------------------------------------
 // Gradient of the filter
 
-// All of dy is transformed into shared memory, [group of tiles][place][channel / 8][tile][8]. Then a
-// thread takes a few channels of x, transforms a group's tiles of them into its scratch memory,
-// [place][channel / 4][tile][4], and adds that group's products to the sums of these channels,
-// [place][channel][output channel], which also lie in its scratch memory: its L2 cache keeps them
-// while dy streams by. Nothing is summed twice, and the result does not depend on the threads.
+// A part of dy's tiles is transformed into shared memory, [group of tiles][place][channel / 8][tile]
+// [8]. Then a thread takes a few channels of x, transforms a group's tiles of them into its scratch
+// memory, [place][channel / 4][tile][4], and adds that group's products to the sums of these
+// channels, [place][channel][output channel]: its L2 cache keeps both while dy streams by. Every sum
+// belongs to one thread at a time, and the result does not depend on their number.
 
-/** Bytes of one place of the sums of a few channels. */
+/** Bytes of one place of the sums. */
 // @ts-ignore: decorator
 @inline
 function sumPlane(): usize {
   const s = job();
-  return <usize>(s.numPanels * TILE_COLUMNS * s.channelsPerChunk) * 4 + PLANE_GAP;
+  return <usize>(s.numPanels * TILE_COLUMNS * s.channels) * 4 + PLANE_GAP;
 }
 
 /** Bytes of one place of a group's tiles of a few channels of x. */
@@ -923,15 +930,13 @@ function cutFilterGradient(): void {
   s.numPanels = (s.outChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
   // With less at a time dy would stream by more often; with more, few threads find work.
   s.channelsPerChunk = s.channels >= 32 ? 16 : 8;
+  const groups = (s.numTiles + GROUP_TILES - 1) / GROUP_TILES;
+  s.groupsPerPart = max(1, min(groups, PART_BYTES / <i32>(<usize>s.places * dyPlane())));
 }
 
 function filterGradientScratch(): usize {
   cutFilterGradient();
-  return <usize>job().places * (xPlane() + sumPlane());
-}
-
-function numGroups(): i32 {
-  return (job().numTiles + GROUP_TILES - 1) / GROUP_TILES;
+  return <usize>job().places * xPlane();
 }
 
 function numTransforms(): i32 {
@@ -940,9 +945,10 @@ function numTransforms(): i32 {
 
 /** Bytes of shared workspace for `winogradFilterGradient`. */
 export function winogradFilterGradientWorkspace(): usize {
+  const s = job();
   cutFilterGradient();
-  return <usize>(numGroups() * job().places) * dyPlane()
-    + <usize>(numTransforms() * job().outChannels) * 4;
+  return <usize>s.places * (<usize>s.groupsPerPart * dyPlane() + sumPlane())
+    + <usize>(numTransforms() * s.outChannels) * 4;
 }
 
 /** dw, with the same riders as `convFilterGradient`. */
@@ -958,9 +964,17 @@ export function winogradFilterGradient(
   s.maskedDy = maskedDy;
   s.dBias = dBias;
   s.dyPlanes = workspace;
-  s.biasSums = workspace + <usize>(numGroups() * s.places) * dyPlane();
-  parallel(transformGradients, numTransforms());
-  parallel(sumChannels, (s.channels + s.channelsPerChunk - 1) / s.channelsPerChunk);
+  s.sums = workspace + <usize>(s.groupsPerPart * s.places) * dyPlane();
+  s.biasSums = s.sums + <usize>s.places * sumPlane();
+  const numChunks = (s.channels + s.channelsPerChunk - 1) / s.channelsPerChunk;
+  const partTiles = s.groupsPerPart * GROUP_TILES;
+  for (let first = 0; first < s.numTiles; first += partTiles) {
+    s.firstTile = first;
+    s.partTiles = min(partTiles, s.numTiles - first);
+    parallel(transformGradients, (s.partTiles + TRANSFORM_TILES - 1) / TRANSFORM_TILES);
+    parallel(sumChannels, numChunks);
+  }
+  parallel(finishFilter, s.channels);
   if (!dBias) return;
   const pixel = <usize>s.outChannels << 2;
   for (let c: usize = 0; c < pixel; c += 16) {
@@ -977,20 +991,20 @@ function transformGradients(chunk: i32): void {
   const s = job();
   const square = scratch() + TILE_SCRATCH;
   const pixel = <usize>s.outChannels << 2;
-  const bias = s.biasSums + <usize>chunk * pixel;
+  const bias = s.biasSums + <usize>(s.firstTile / TRANSFORM_TILES + chunk) * pixel;
   memory.fill(bias, 0, pixel);
   const perPicture = s.tilesDown * s.tilesAcross;
-  const last = min((chunk + 1) * TRANSFORM_TILES, s.numTiles);
+  const last = min((chunk + 1) * TRANSFORM_TILES, s.partTiles);
   const group = s.dyPlanes
     + <usize>(chunk * TRANSFORM_TILES / GROUP_TILES * s.places) * dyPlane();
-  for (let first = chunk * TRANSFORM_TILES; first < last; first += TURN_TILES) {
-    const end = min(first + TURN_TILES, last);
+  for (let turn = chunk * TRANSFORM_TILES; turn < last; turn += TURN_TILES) {
+    const end = min(turn + TURN_TILES, last);
     for (let c: usize = 0; c < pixel; c += 32) {
-      for (let index = first; index < end; index++) {
-        const tile = index % perPicture;
-        const image = index / perPicture;
+      for (let t = turn; t < end; t++) {
+        const tile = (s.firstTile + t) % perPicture;
+        const image = (s.firstTile + t) / perPicture;
         const top = (tile / s.tilesAcross) * s.side, left = (tile % s.tilesAcross) * s.side;
-        const to = group + c * <usize>GROUP_TILES + <usize>(index % GROUP_TILES) * 32;
+        const to = group + c * <usize>GROUP_TILES + <usize>(t % GROUP_TILES) * 32;
         gradientTile(image, top, left, c, bias + c, square, to);
         if (c + 16 < pixel) {
           gradientTile(image, top, left, c + 16, bias + c + 16, square, to + 16);
@@ -1061,13 +1075,12 @@ function gradientTile(
   }
 }
 
-/** All of dw that belongs to a few channels of x. */
+/** What the part at hand adds to the sums of a few channels of x. */
 function sumChannels(chunk: i32): void {
   const s = job();
   const square = scratch() + TILE_SCRATCH;
   const zeros = square + SQUARE_BYTES * 2;
   const planes = zeros + zerosBytes();
-  const sums = planes + <usize>s.places * xPlane();
   const pixel = <usize>s.channels << 2;
   memory.fill(zeros, 0, pixel * 9);
   const perPicture = s.tilesDown * s.tilesAcross;
@@ -1076,9 +1089,9 @@ function sumChannels(chunk: i32): void {
   const numChannels = min(s.channelsPerChunk, s.channels - channel);
   const firstByte = <usize>channel << 2, endByte = <usize>(channel + numChannels) << 2;
   const outStep = <usize>s.numPanels * 32;
-  for (let group = 0; group < numGroups(); group++) {
-    const firstTile = group * GROUP_TILES;
-    const count = min(GROUP_TILES, s.numTiles - firstTile);
+  for (let first = 0; first < s.partTiles; first += GROUP_TILES) {
+    const firstTile = s.firstTile + first;
+    const count = min(GROUP_TILES, s.partTiles - first);
     for (let turn = 0; turn < count; turn += TURN_TILES) {
       const end = min(turn + TURN_TILES, count);
       for (let c = firstByte; c < endByte; c += TURN_BYTES) {
@@ -1095,11 +1108,12 @@ function sumChannels(chunk: i32): void {
         }
       }
     }
-    const flags = group ? ACCUMULATE : 0;
+    const flags = firstTile ? ACCUMULATE : 0;
+    const group = s.dyPlanes + <usize>(first / GROUP_TILES * s.places) * dyPlane();
     for (let place = 0; place < s.places; place++) {
       const a = planes + <usize>place * xPlane();
-      const b = s.dyPlanes + <usize>(group * s.places + place) * dyPlane();
-      const out = sums + <usize>place * sumPlane();
+      const b = group + <usize>place * dyPlane();
+      const out = s.sums + <usize>place * sumPlane() + <usize>channel * outStep;
       for (let panel = 0; panel < s.numPanels; panel++) {
         for (let c = 0; c < numChannels; c += TILE_ROWS) {
           packedTile(
@@ -1110,18 +1124,17 @@ function sumChannels(chunk: i32): void {
       }
     }
   }
-  for (let c = 0; c < numChannels; c++) {
-    finishFilter(sums + <usize>c * outStep, s.dw + (<usize>((channel + c) * s.outChannels) << 2));
-  }
 }
 
 /** Gᵀ sums G of one input channel. */
-function finishFilter(from: usize, to: usize): void {
+function finishFilter(channel: i32): void {
   const s = job();
   const square = scratch() + TILE_SCRATCH;
   const pixel = <usize>s.outChannels << 2;
   const plane = sumPlane();
+  const from = s.sums + <usize>channel * <usize>s.numPanels * 32;
   const tap = <usize>s.channels * pixel;
+  const to = s.dw + <usize>channel * pixel;
   const isLarge = s.side == 7;
   const points = <usize>s.points;
   for (let c: usize = 0; c < pixel; c += 16) {
