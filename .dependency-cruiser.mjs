@@ -56,6 +56,17 @@ const directions = LAYERS.flatMap((layer, level) =>
   })),
 );
 
+/** Folders from the ground up: scripts may import src, bench both, e2e all three. */
+const FOLDERS = ['src', 'scripts', 'bench', 'e2e'];
+
+const folders = FOLDERS.slice(0, -1).map((folder, level) => ({
+  name: `${folder}-below-${FOLDERS[level + 1]}`,
+  comment: 'scripts may import src, bench both, e2e all three; never the other way.',
+  severity: 'error',
+  from: { path: `^${folder}/` },
+  to: { path: `^(${FOLDERS.slice(level + 1).join('|')})/` },
+}));
+
 const libraries = LIBRARIES.map(({ name, homes, typeHomes = [] }) => ({
   name: `library-home-${name}`,
   comment: `At home in ${[...homes, ...typeHomes].join(', ')}.`,
@@ -94,27 +105,7 @@ export default {
     },
     ...directions,
     ...libraries,
-    {
-      name: 'src-stands-alone',
-      comment: 'scripts may import src, bench both, e2e all three; never the other way.',
-      severity: 'error',
-      from: { path: '^src/' },
-      to: { path: '^(scripts|bench|e2e)/' },
-    },
-    {
-      name: 'scripts-below-bench',
-      comment: 'scripts may import src, bench both, e2e all three; never the other way.',
-      severity: 'error',
-      from: { path: '^scripts/' },
-      to: { path: '^(bench|e2e)/' },
-    },
-    {
-      name: 'bench-below-e2e',
-      comment: 'scripts may import src, bench both, e2e all three; never the other way.',
-      severity: 'error',
-      from: { path: '^bench/' },
-      to: { path: '^e2e/' },
-    },
+    ...folders,
     {
       name: 'spec-below-run',
       comment: 'ml/spec is safe for the page.',

@@ -1,6 +1,6 @@
 /**
  * Journeys between versions: what an earlier one kept in the browser opens in this one, and what a
- * newer one kept is told of and left alone.
+ * newer one kept is reported and stays as it is.
  */
 import { gunzipSync } from 'node:zlib';
 import type { Page } from 'playwright/test';
@@ -107,7 +107,7 @@ test('models, runs and settings that version 0.1.0 kept open here and answer the
   }
 });
 
-test('what a newer version has kept is told of and stays as it is', async ({ page }) => {
+test('what a newer version has kept is reported and stays as it is', async ({ page }) => {
   const [run] = readOlderRecords(1).runs;
   const newerRun = { ...run?.[1], recordVersion: 3, recipe: 'a text now' };
   const newerSettings = { recordVersion: 3, theme: 'dark' };

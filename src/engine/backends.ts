@@ -56,7 +56,7 @@ export interface EngineWish {
   /** Trials of the network to be trained, and the machine they hold for; null before the first. */
   readonly memory: { readonly fingerprint: string; readonly trials: Trials } | null;
   /** Backends that broke down again and again on this visit. */
-  readonly leftAlone: readonly BackendName[];
+  readonly excluded: readonly BackendName[];
 }
 
 export interface EngineInfo {

@@ -75,7 +75,7 @@ export function rankBackends(chances: Chances): readonly BackendOption[] {
 }
 
 /** The options on a visit on which some backends broke down: those are not available any more. */
-export function leaveAlone(
+export function excludeBackends(
   options: readonly BackendOption[],
   names: readonly BackendName[],
 ): readonly BackendOption[] {

@@ -15,10 +15,10 @@ import {
 } from './backends.ts';
 import {
   type Chances,
+  excludeBackends,
   explainBackend,
   fingerprintOf,
   isSoftwareRenderer,
-  leaveAlone,
   rankBackends,
 } from './choice.ts';
 import { defaultNumThreads, kernelSupport } from './simd/kernels.ts';
@@ -45,7 +45,7 @@ const ADAPTER_PATIENCE_MS = 3000;
  * @throws {EngineError} where the chosen one is there and does not start, or where none does.
  */
 export async function startEngine(
-  { choice, includesWebGPU, memory, leftAlone }: EngineWish,
+  { choice, includesWebGPU, memory, excluded }: EngineWish,
   onLost: (error: EngineError) => void,
 ): Promise<EngineInfo> {
   tf.enableProdMode();
@@ -61,7 +61,7 @@ export async function startEngine(
     // In a build the name of this worker's script changes with all of its code.
     version: self.location.pathname.replace(/.*\//, ''),
   });
-  const options = leaveAlone(there, leftAlone);
+  const options = excludeBackends(there, excluded);
   const known = { choice, options, fingerprint };
   const chosen = options.find(({ name, available }) => name === choice && available);
   if (chosen) {
@@ -77,7 +77,7 @@ export async function startEngine(
       await startBackend(option, onLost);
       const missing = options.find(({ name }) => name === choice);
       const stopped = there.filter(
-        ({ name, available }) => available && leftAlone.includes(name) && name !== choice,
+        ({ name, available }) => available && excluded.includes(name) && name !== choice,
       );
       const reasons = [
         ...(missing ? [`${missing.title}, your choice, is not available: ${missing.detail}`] : []),

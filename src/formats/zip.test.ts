@@ -427,7 +427,7 @@ describe('a file that is refused', () => {
     expect(await refusal([newer])).toMatch(/newer version of Atelier.*Reload/);
   });
 
-  it('refuses a card that tells of another network than the weights are of', async () => {
+  it('refuses a card whose network is not the one that the weights belong to', async () => {
     const tellNetwork = (network: CardNetwork) =>
       bent(({ metadata }) => {
         Object.assign(at(metadata ?? undefined, 'card'), { network });

@@ -1,7 +1,7 @@
 /** The whole session on played machines: which engine it tries, runs, remembers and changes. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { BackendName, BackendOption, EngineInfo } from '../engine/backends.ts';
-import { explainBackend, leaveAlone, rankBackends } from '../engine/choice.ts';
+import { excludeBackends, explainBackend, rankBackends } from '../engine/choice.ts';
 import type { TrainEvent } from '../ml/run/train.ts';
 import type { ModelCard } from '../ml/spec/modelCard.ts';
 import { DEFAULT_RECIPE } from '../ml/spec/recipe.ts';
@@ -61,7 +61,7 @@ function visit({ speeds, software = [], fingerprint = 'this machine' }: Machine,
       const api: Partial<Record<keyof ModelWorkerApi, unknown>> = {
         async start(wish: Parameters<ModelWorkerApi['start']>[0]) {
           const { choice, includesWebGPU, memory } = wish;
-          const options = leaveAlone(there, wish.leftAlone);
+          const options = excludeBackends(there, wish.excluded);
           const trials = memory?.fingerprint === fingerprint ? memory.trials : {};
           const chances = { options, includesWebGPU, trials };
           const first =

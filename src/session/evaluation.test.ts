@@ -96,7 +96,7 @@ describe('evaluate', () => {
     expect(store.getState().evaluation.phase).toBe('idle');
   });
 
-  it('tells of a worker that died', async () => {
+  it('reports a worker that died', async () => {
     const begun = later<void>();
     const { store, part, lose } = play({
       evaluate: () => {

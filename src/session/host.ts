@@ -5,7 +5,7 @@
 import * as Comlink from 'comlink';
 import type { StoreApi } from 'zustand/vanilla';
 import { type BackendName, titleOfBackend } from '../engine/backends.ts';
-import { leaveAlone, rankBackends } from '../engine/choice.ts';
+import { excludeBackends, rankBackends } from '../engine/choice.ts';
 import type { WorkerLine, WorkerLostError } from '../worker/line.ts';
 import type { ModelWorkerApi } from '../worker/model.worker.ts';
 import type { Lines } from './lines.ts';
@@ -117,7 +117,7 @@ export function createModelHost(
   function nextEngine(excluded: readonly BackendName[]): BackendName | null {
     const last = lastEngine(get().engine);
     if (!last || excluded.length === 0) return null;
-    const options = leaveAlone(last.options, excluded);
+    const options = excludeBackends(last.options, excluded);
     const { includesWebGPU } = get();
     return rankBackends({ options, includesWebGPU, trials: trialsInForm(get()) })[0]?.name ?? null;
   }
@@ -136,7 +136,7 @@ export function createModelHost(
           choice: engineChoice,
           includesWebGPU,
           memory: { fingerprint: trials.fingerprint, trials: trialsOf(trials, workload) },
-          leftAlone: breakdowns.excluded,
+          excluded: breakdowns.excluded,
         }),
       );
       if (info.fingerprint !== get().trials.fingerprint) {

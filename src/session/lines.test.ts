@@ -93,7 +93,7 @@ describe('the lines to the workers', () => {
     close();
   });
 
-  it('tell of a lost data worker on both sides, and start another when it is asked', async () => {
+  it('report a lost data worker on both sides, and start another when it is asked', async () => {
     const { lines, taken, fetchInModelWorker, close, loseData } = play();
     const lost: string[] = [];
     lines.whenDataLost(({ message }) => lost.push(message));

@@ -176,7 +176,7 @@ describe('train', () => {
     expect(again.training.phase).toBe('failed');
   });
 
-  it('is told of a lost device by the worker itself', async () => {
+  it('hears from the worker itself that the device is lost', async () => {
     let tell: (fault: Fault) => void = () => {};
     const played = play({
       onLost: (callback) => {

@@ -161,7 +161,7 @@ describe('a job', () => {
     expect(log).toContain('The browser has no room left.');
   });
 
-  it('tells of a run that failed and takes the weights that are left', async () => {
+  it('reports a run that failed and takes the weights that are left', async () => {
     const { store, training } = play({
       train: async () => {
         throw new Error('The loss became NaN.');

@@ -58,7 +58,7 @@ async function tryBackend(
   try {
     const startMs = performance.now();
     const info = await line.call((api) =>
-      api.start({ choice: backend, includesWebGPU: false, memory: null, leftAlone: [] }),
+      api.start({ choice: backend, includesWebGPU: false, memory: null, excluded: [] }),
     );
     if (info.active !== backend) return { outcome: 'failed', message: info.reason };
     const startedMs = performance.now() - startMs;

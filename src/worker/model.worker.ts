@@ -76,21 +76,21 @@ let neighbourhood: {
   readonly dataset: Dataset;
   readonly of: Neighbourhood;
 } | null = null;
-let tellLost: (fault: Fault) => void = () => {};
+let reportLost: (fault: Fault) => void = () => {};
 const supply = createDataSupply();
 const images = keepImages();
 
 const api = {
   /** Chooses and starts the backend; once in the life of the worker. */
   async start(wish: EngineWish): Promise<EngineInfo> {
-    const info = await startEngine(wish, (error: EngineError) => tellLost(toFault(error)));
+    const info = await startEngine(wish, (error: EngineError) => reportLost(toFault(error)));
     backend = info.active;
     return info;
   },
 
   /** `callback` hears when the backend dies: calls then hang for ever, so end this worker. */
   onLost(callback: (fault: Fault) => void): void {
-    tellLost = callback;
+    reportLost = callback;
   },
 
   /** The channel to the data worker; null once that has stopped. See `DataSupplier`. */

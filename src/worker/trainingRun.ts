@@ -23,7 +23,7 @@ export interface RunRequest {
   readonly recipe: Recipe;
 }
 
-/** The model that a run begins with: fresh, with a card that tells of no epoch. */
+/** The model that a run begins with: fresh, with a card that has no epoch yet. */
 export function prepareModel(
   { id, network, recipe }: RunRequest,
   dataset: Dataset,

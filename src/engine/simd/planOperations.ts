@@ -56,26 +56,37 @@ function setShape(kernels: Kernels, words: Int32Array): void {
 
 // ---- convolution ----------------------------------------------------------------------------
 
+/** What every convolution is planned from. Sets its shape, so that kernels can tell what they need. */
+function startConv(
+  plan: Plan,
+  { placed, riders, inputs }: Operation<NodeOf<'conv'> | NodeOf<'depthwiseConv'>>,
+) {
+  const { node, inputShapes, shape, weights } = placed;
+  const words = shapeWords(plan.batchSize, inputShapes[0], shape, node);
+  setShape(plan.kernels, words);
+  return {
+    words,
+    kernel: plan.weight(node.id, weights[0]?.name ?? ''),
+    bias: node.bias ? plan.weight(node.id, 'bias') : null,
+    relu: Number(riders.includes('relu')),
+    x: plan.value(inputs[0] ?? ''),
+  };
+}
+
 function planConv(plan: Plan, operation: Operation<NodeOf<'conv'>>): PlannedForward {
   const pooling = operation.riderNodes.find(({ node }) => node.kind === 'maxPool');
   if (pooling && isFirstConv(plan, operation, pooling.node as NodeOf<'maxPool'>)) {
     return planFirstConv(plan, operation, pooling.shape);
   }
-  const { kernels, batchSize } = plan;
+  const { kernels } = plan;
   const { exports } = kernels;
-  const { placed, riders, inputs } = operation;
-  const { node, inputShapes, shape } = placed;
-  const words = shapeWords(batchSize, inputShapes[0], shape, node);
-  setShape(kernels, words);
+  const { shape } = operation.placed;
+  const { words, kernel, bias, relu, x } = startConv(plan, operation);
   plan.needWorkspace(exports.convForwardWorkspace());
   plan.needWorkspace(exports.convInputGradientWorkspace());
   plan.needWorkspace(exports.convFilterGradientWorkspace());
   kernels.ensureScratch(exports.convScratch());
 
-  const kernel = plan.weight(node.id, 'kernel');
-  const bias = node.bias ? plan.weight(node.id, 'bias') : null;
-  const relu = Number(riders.includes('relu'));
-  const x = plan.value(inputs[0] ?? '');
   const y = plan.batchOf(shape);
   plan.call([x, y], () => {
     setShape(kernels, words);
@@ -150,20 +161,14 @@ function isFirstConv(
 /** @param pooledShape of what comes out. */
 function planFirstConv(
   plan: Plan,
-  { placed, riders, inputs }: Operation<NodeOf<'conv'>>,
+  operation: Operation<NodeOf<'conv'>>,
   pooledShape: Shape,
 ): PlannedForward {
   const { kernels, batchSize } = plan;
   const { exports } = kernels;
-  const { node, inputShapes, shape } = placed;
-  const words = shapeWords(batchSize, inputShapes[0], shape, node);
-  setShape(kernels, words);
+  const { words, kernel, bias, relu, x } = startConv(plan, operation);
   plan.needWorkspace(exports.firstConvWorkspace());
   kernels.ensureScratch(exports.firstConvScratch());
-  const kernel = plan.weight(node.id, 'kernel');
-  const bias = node.bias ? plan.weight(node.id, 'bias') : null;
-  const relu = Number(riders.includes('relu'));
-  const x = plan.value(inputs[0] ?? '');
   const y = plan.batchOf(pooledShape);
   // A byte for each number.
   const winners = plan.buffer((batchSize * sizeOf(pooledShape)) / 4);
@@ -203,19 +208,13 @@ function planMask(plan: Plan, y: PlannedBuffer, dy: PlannedBuffer, masked: Plann
 
 function planDepthwiseConv(
   plan: Plan,
-  { placed, riders, inputs }: Operation<NodeOf<'depthwiseConv'>>,
+  operation: Operation<NodeOf<'depthwiseConv'>>,
 ): PlannedForward {
-  const { kernels, batchSize } = plan;
+  const { kernels } = plan;
   const { exports } = kernels;
-  const { node, inputShapes, shape } = placed;
-  const words = shapeWords(batchSize, inputShapes[0], shape, node);
-  setShape(kernels, words);
+  const { words, kernel, bias, relu, x } = startConv(plan, operation);
   plan.needWorkspace(exports.depthwiseWorkspace());
-  const kernel = plan.weight(node.id, 'depthwise_kernel');
-  const bias = node.bias ? plan.weight(node.id, 'bias') : null;
-  const relu = Number(riders.includes('relu'));
-  const x = plan.value(inputs[0] ?? '');
-  const y = plan.batchOf(shape);
+  const y = plan.batchOf(operation.placed.shape);
   plan.call([x, y], () => {
     setShape(kernels, words);
     exports.depthwiseForward(x.address, kernel.value, bias?.value ?? 0, y.address, relu);

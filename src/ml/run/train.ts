@@ -171,7 +171,7 @@ export async function* train({
       `Training broke off at step ${step.toLocaleString('en-GB')}: the loss or the weights are NaN or infinity. A learning rate of ${recipe.learningRate} is probably too high; try a tenth of it. The model keeps the last good weights.`,
     );
 
-  /** Waits for the device, checks its losses, and tells of the steps since the last report. */
+  /** Waits for the device, checks its losses, and sums up the steps since the last report. */
   async function report(): Promise<TrainEvent> {
     const losses = await meter.read();
     if (!losses.every(Number.isFinite) || !(await trainer.isSound())) throw divergence();
@@ -259,7 +259,7 @@ export async function* train({
   }
 }
 
-/** What an optimizer is told of a recipe. */
+/** What a recipe asks of an optimizer. */
 export function optimizerOf(recipe: Recipe): OptimizerSpec {
   return {
     rule:
