@@ -41,16 +41,8 @@ export async function openEarlierVersion(
   before: string,
   browser: BenchBrowser,
 ): Promise<EarlierVersion> {
-  const isFolder = statSync(before, { throwIfNoEntry: false })?.isDirectory() ?? false;
-  const folder = isFolder ? resolve(before) : await checkOut(before);
-  const remove = async () => {
-    if (!isFolder) await removeCheckout(folder);
-  };
+  const { folder, remove } = await openCheckout(before);
   try {
-    if (!existsSync(join(folder, 'node_modules'))) {
-      throw new Error(`${folder} has no node_modules: run "npm ci" in it.`);
-    }
-    await command(folder, 'npm', ['run', '--silent', 'build:kernels']);
     const openPage = await browser.addVersion(join(folder, 'bench/page'));
     const translate = readsGraphs(folder) ? (network: NetworkSpec) => network : toLayerList;
     return {
@@ -62,6 +54,36 @@ export async function openEarlierVersion(
         return drive(call, translate);
       },
     };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+export interface Checkout {
+  readonly folder: string;
+  /** Removes what was made for this run; a folder that somebody gave stays. */
+  remove(): Promise<void>;
+}
+
+/**
+ * A checkout of an earlier version, ready to run: packages there, kernels compiled.
+ *
+ * @param before As for `openEarlierVersion`.
+ * @throws {Error} where there is neither, or it cannot be built.
+ */
+export async function openCheckout(before: string): Promise<Checkout> {
+  const isFolder = statSync(before, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const folder = isFolder ? resolve(before) : await checkOut(before);
+  const remove = async () => {
+    if (!isFolder) await removeCheckout(folder);
+  };
+  try {
+    if (!existsSync(modulesOf(folder))) {
+      throw new Error(`${folder} has no node_modules: run "npm ci" in it.`);
+    }
+    await command(folder, 'npm', ['run', '--silent', 'build:kernels']);
+    return { folder, remove };
   } catch (error) {
     await remove();
     throw error;

@@ -4,16 +4,17 @@
  * the `cpu` backend.
  *
  *   npm run bench -- webgl [--rounds 5] [--steps 4] [--batch 64] [--networks S,residualS] [--quick]
- *     [--before DIRECTORY] [--only speed|networks|operations|starts|long] [--seeds 40] [--without NAME,NAME]
+ *     [--before COMMIT|FOLDER] [--only speed|networks|operations|starts|long] [--seeds 40] [--without NAME,NAME]
  *
  * `--without` takes replacements away, of those that the first lines name.
  *
  * Machines drift by tens of percent from minute to minute: ratios within the run are what counts.
  */
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { ReplacementName } from '../src/engine/webgl/replacements.ts';
+import { openCheckout } from './earlierVersion.ts';
 import type { MeasuredName } from './webgl/networks.ts';
 import type { DataWay, Who } from './webgl/page.ts';
 import { openWebGLBrowser, type WebGLBrowser, type WebGLPage } from './webglPage.ts';
@@ -107,12 +108,27 @@ function pick<Name extends string>(known: readonly Name[], text: string): Name[]
   });
 }
 
-/** The page of another checkout, with its own code and libraries. */
-async function openEarlier(directory: string): Promise<WebGLBrowser> {
-  const module: { readonly openWebGLBrowser: typeof openWebGLBrowser } = await import(
-    pathToFileURL(resolve(directory, 'bench/webglPage.ts')).href
-  );
-  return module.openWebGLBrowser('any');
+/**
+ * The page of another checkout, with its own code and libraries.
+ * @param before A folder or a commit; see `openCheckout`.
+ */
+async function openEarlier(before: string): Promise<Pick<WebGLBrowser, 'open' | 'close'>> {
+  const { folder, remove } = await openCheckout(before);
+  try {
+    const module: { readonly openWebGLBrowser: typeof openWebGLBrowser } = await import(
+      pathToFileURL(join(folder, 'bench/webglPage.ts')).href
+    );
+    const browser = await module.openWebGLBrowser('any');
+    return {
+      open: () => browser.open(),
+      async close() {
+        await browser.close().finally(remove);
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
 }
 
 async function compareOperations(page: WebGLPage, rounds: number): Promise<void> {
